@@ -1,0 +1,270 @@
+package resource
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/assent-dev/assent/engine/diag"
+)
+
+const standardForm = `apiVersion: assent.dev/v1
+kind: RequestForm
+metadata:
+  name: standard
+  title: Standard request
+spec:
+  questions:
+    - id: purpose
+      title: What do you need the data for?
+      type: short-answer
+`
+
+// BuiltinForm is the form "standard". Its bytes never change, because requests
+// pin them. It has no review flow of its own: the product's counts.
+func BuiltinForm() *RequestForm {
+	f := &RequestForm{Spec: RequestFormSpec{Questions: []Question{{
+		ID: "purpose", Title: "What do you need the data for?", Type: QuestionShortAnswer,
+	}}}}
+	f.APIVersion, f.Kind = APIVersion, KindRequestForm
+	f.Metadata = Metadata{Name: string(StandardForm), Title: "Standard request"}
+	f.Source = Origin{File: "forms/standard.yaml", Raw: []byte(standardForm)}
+	return f
+}
+
+// FormOf returns a form by name. "standard" is always the built-in one,
+// whatever a file says.
+func FormOf(s *Set, name Name) (*RequestForm, bool) {
+	if name == StandardForm {
+		return BuiltinForm(), true
+	}
+	return Get[*RequestForm](s, KindRequestForm, name)
+}
+
+// FormFor is the name of the form that a request has to fill in: the product's
+// for this type of request, else the repository's default, else "standard".
+// What the request itself pins has no say in it.
+func FormFor(s *Set, req *AccessRequest) Name {
+	if p, ok := Get[*DataProduct](s, KindDataProduct, req.Spec.Target.Product); ok {
+		name := p.Spec.Forms.DataAccess
+		if req.Spec.Type == MaskingException {
+			name = p.Spec.Forms.MaskingException
+		}
+		if name != "" {
+			return name
+		}
+	}
+	if r, ok := s.Repository(); ok && r.Spec.Defaults.Form != "" {
+		return r.Spec.Defaults.Form
+	}
+	return StandardForm
+}
+
+// Chosen is the review flow that counts for a request. In mode stewards, Stages
+// is never empty.
+type Chosen struct {
+	ReviewFlow
+	// From is the form or product that states the flow; zero for the default.
+	From Ref
+	// At is where the flow is written; zero for the default.
+	At diag.Pos
+	// Rule is the index of the conditional rule whose stages count, -1 for none.
+	Rule int
+}
+
+// DefaultStages decide where nothing is configured: anyone with GOVERNANCE, or
+// with manageDataProducts in the domain of the target.
+func DefaultStages() []Stage {
+	return []Stage{{Any: []StewardSource{
+		{Permission: PermissionGovernance}, {DomainPermission: ManageDataProducts},
+	}}}
+}
+
+// Flow is the review flow that counts for a request at this Set. at is the
+// moment to measure "longer than" from: the one at which the request was first
+// seen, so that waiting does not change who decides.
+//
+//	flow of the form         flow of the product      counts
+//	stewards or automatic    any                      the form's
+//	delegated or absent      stewards or automatic    the product's
+//	delegated or absent      delegated or absent      DefaultStages
+//
+// The form is the one of FormFor. The winner replaces the loser whole. Of its
+// rules, the first whose condition holds replaces the stages, and makes an
+// automatic flow one of stewards. An error means that nobody can decide: the
+// form does not exist, or a flow of stewards has no stages.
+func Flow(s *Set, req *AccessRequest, at time.Time) (Chosen, error) {
+	chosen, err := statedFlow(s, req)
+	if err != nil {
+		return Chosen{}, err
+	}
+	for i, rule := range chosen.Rules {
+		if holds(s, rule.When, req, at) {
+			chosen.Rule, chosen.Mode, chosen.Stages, chosen.Automatic = i, ReviewStewards, rule.Stages, nil
+			break
+		}
+	}
+	switch {
+	case chosen.Mode == ReviewAutomatic && chosen.Automatic != nil:
+		return chosen, nil
+	case chosen.Mode == ReviewStewards && len(chosen.Stages) > 0:
+		return chosen, nil
+	default:
+		return Chosen{}, fmt.Errorf("choose review flow: %s has no way to decide in mode %q", chosen.From, chosen.Mode)
+	}
+}
+
+func statedFlow(s *Set, req *AccessRequest) (Chosen, error) {
+	name := FormFor(s, req)
+	form, ok := FormOf(s, name)
+	if !ok {
+		return Chosen{}, fmt.Errorf("choose review flow: form %s does not exist", name)
+	}
+	if f := form.Spec.Review; f != nil && f.Mode != ReviewDelegated {
+		return Chosen{ReviewFlow: *f, From: form.Ref(), At: form.At("spec", "review"), Rule: -1}, nil
+	}
+	if req.Spec.Target.Product != "" {
+		p, ok := Get[*DataProduct](s, KindDataProduct, req.Spec.Target.Product)
+		if !ok {
+			return Chosen{}, fmt.Errorf("choose review flow: product %s does not exist", req.Spec.Target.Product)
+		}
+		if f := p.Spec.Review; f != nil && f.Mode != ReviewDelegated {
+			return Chosen{ReviewFlow: *f, From: p.Ref(), At: p.At("spec", "review"), Rule: -1}, nil
+		}
+	}
+	return Chosen{ReviewFlow: ReviewFlow{Mode: ReviewStewards, Stages: DefaultStages()}, Rule: -1}, nil
+}
+
+// holds: every field that is set must hold; a condition without fields never does.
+func holds(s *Set, c FlowCondition, req *AccessRequest, at time.Time) bool {
+	stated := false
+	check := func(set bool, ok func() bool) bool {
+		stated = stated || set
+		return !set || ok()
+	}
+	all := check(len(c.Tags) > 0, func() bool { return AnyTag(c.Tags, TagsOfTarget(s, req.Spec.Target)) }) &&
+		check(c.Domain != "", func() bool {
+			d, ok := DomainOfTarget(s, req.Spec.Target)
+			return ok && d == c.Domain
+		}) &&
+		check(c.AccessLevel != "", func() bool { return req.Spec.Level() == c.AccessLevel }) &&
+		check(c.LongerThan != "", func() bool { return longerThan(req, c.LongerThan, at) }) &&
+		check(c.Attribute != nil, func() bool {
+			return slices.ContainsFunc(People(s, req.Spec.Beneficiaries), func(n Name) bool {
+				u, ok := UserOf(s, n)
+				return ok && HasAttribute(u, *c.Attribute)
+			})
+		}) &&
+		check(len(c.Answers) > 0, func() bool {
+			for id, want := range c.Answers {
+				if !AnswerIs(req.Spec.Answers[id], want) {
+					return false
+				}
+			}
+			return true
+		})
+	return all && stated
+}
+
+// longerThan: what has no end, or cannot be read, is longer than anything.
+func longerThan(req *AccessRequest, limit Duration, at time.Time) bool {
+	start := at.UTC()
+	if nb, err := req.Spec.NotBefore.Time(); err == nil && nb.After(start) {
+		start = nb
+	}
+	end, bounded, err := askedEnd(req, start)
+	if err != nil || !bounded {
+		return true
+	}
+	most, bounded, err := limit.After(start)
+	return err != nil || bounded && end.After(most)
+}
+
+func askedEnd(req *AccessRequest, start time.Time) (end time.Time, bounded bool, err error) {
+	if req.Spec.Until.Stated() {
+		end, err = req.Spec.Until.Time()
+		return end, true, err
+	}
+	return req.Spec.Duration.After(start)
+}
+
+// MaxEnd is the latest end that an approval decided at decidedAt may have: the
+// shortest of what is asked, an automatic flow's duration, the product's
+// maxDuration (the repository's where the product states none) and the ends
+// that stewards or policies set. The zero time among these is "no end".
+// Indefinite and temporary together are temporary; bounded is false only where
+// nothing sets an end. A duration that cannot be read is an error, never "no end".
+func MaxEnd(s *Set, req *AccessRequest, decidedAt time.Time, steward ...time.Time) (end time.Time, bounded bool, err error) {
+	chosen, err := Flow(s, req, decidedAt)
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("bound request %s: %w", req.Ref().Name, err)
+	}
+	asked, askedBounded, err := askedEnd(req, decidedAt)
+	if err != nil {
+		return time.Time{}, false, fmt.Errorf("bound request %s: %w", req.Ref().Name, err)
+	}
+	ends := slices.Clone(steward)
+	if askedBounded {
+		ends = append(ends, asked)
+	}
+	limits := []Duration{maxDurationFor(s, req)}
+	if chosen.Mode == ReviewAutomatic {
+		limits = append(limits, chosen.Automatic.Duration)
+	}
+	for _, d := range limits {
+		if !d.Stated() {
+			continue
+		}
+		e, b, err := d.After(decidedAt)
+		if err != nil {
+			return time.Time{}, false, fmt.Errorf("bound request %s: %w", req.Ref().Name, err)
+		}
+		if b {
+			ends = append(ends, e)
+		}
+	}
+	end = Earliest(ends...)
+	if !end.IsZero() {
+		end = end.UTC().Truncate(time.Second)
+	}
+	return end, !end.IsZero(), nil
+}
+
+func maxDurationFor(s *Set, req *AccessRequest) Duration {
+	if p, ok := Get[*DataProduct](s, KindDataProduct, req.Spec.Target.Product); ok && p.Spec.MaxDuration.Stated() {
+		return p.Spec.MaxDuration
+	}
+	if r, ok := s.Repository(); ok {
+		return r.Spec.Defaults.MaxDuration
+	}
+	return ""
+}
+
+// AnswerTexts are the texts of one answer: one for a scalar, one for each
+// choice of a list, none for no answer.
+func AnswerTexts(answer any) []string {
+	switch a := answer.(type) {
+	case nil:
+		return nil
+	case string:
+		return []string{a}
+	case bool:
+		return []string{strconv.FormatBool(a)}
+	case time.Time:
+		return []string{a.UTC().Format(time.DateOnly)}
+	case []any:
+		var out []string
+		for _, e := range a {
+			out = append(out, AnswerTexts(e)...)
+		}
+		return out
+	case []string:
+		return slices.Clone(a)
+	default:
+		return []string{fmt.Sprint(a)}
+	}
+}
+
+// AnswerIs reports whether an answer is the text, or a list that has it.
+func AnswerIs(answer any, want string) bool { return slices.Contains(AnswerTexts(answer), want) }

@@ -1,0 +1,77 @@
+package resource
+
+import (
+	"slices"
+	"time"
+)
+
+// Stewards are the people behind one steward source at this Set, sorted: only
+// persons who are active at now. Whoever asks must still leave out requester,
+// beneficiaries and authors.
+//
+//	source               people
+//	user                 that one
+//	group                its members, through other groups too
+//	attribute            all with that value
+//	permission           all with that global permission
+//	domainPermission     all with that right in the target's domain; none without one
+//	subjectMatterExpert  the expert of the product, or of the source; none for a path
+//	several, or none     nobody: a source says one thing
+func Stewards(s *Set, source StewardSource, target Target, now time.Time) []Name {
+	if source.stated() != 1 {
+		return nil
+	}
+	var names []Name
+	switch {
+	case source.User != "":
+		names = []Name{source.User}
+	case source.Group != "":
+		names = Members(s, source.Group)
+	case source.Attribute != nil:
+		names = usersWhere(s, func(u *User) bool { return HasAttribute(u, *source.Attribute) })
+	case source.Permission != "":
+		names = usersWhere(s, func(u *User) bool { return Holds(u, source.Permission) })
+	case source.DomainPermission != "":
+		if domain, ok := DomainOfTarget(s, target); ok {
+			names = Holders(s, domain, source.DomainPermission)
+		}
+	default:
+		names = experts(s, target)
+	}
+	return slices.DeleteFunc(names, func(n Name) bool {
+		u, ok := UserOf(s, n)
+		return !ok || u.IsService() || !Active(u, now)
+	})
+}
+
+func (ss StewardSource) stated() int {
+	n := 0
+	for _, set := range []bool{
+		ss.User != "", ss.Group != "", ss.Attribute != nil, ss.Permission != "", ss.DomainPermission != "", ss.SubjectMatterExpert,
+	} {
+		if set {
+			n++
+		}
+	}
+	return n
+}
+
+func usersWhere(s *Set, keep func(*User) bool) []Name {
+	var out []Name
+	for u := range Of[*User](s) {
+		if keep(u) {
+			out = append(out, u.Ref().Name)
+		}
+	}
+	return out
+}
+
+func experts(s *Set, t Target) []Name {
+	if p, ok := Get[*DataProduct](s, KindDataProduct, t.Product); ok {
+		return People(s, []Subject{p.Spec.SubjectMatterExpert})
+	}
+	if d, ok := Get[*DataSource](s, KindDataSource, t.Source); ok {
+		return People(s, d.Spec.SubjectMatterExperts)
+	}
+	return nil
+}
