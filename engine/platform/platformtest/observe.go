@@ -1,0 +1,126 @@
+package platformtest
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// observeCases: what is seen is what is there.
+func observeCases() []testCase {
+	return []testCase{
+		{"an empty place is observed as empty", func(e *env) {
+			e.people("people")
+			e.accounts("ann")
+			st := e.observe()
+			e.want(len(st.Ours.Roles) == 0 && len(st.Ours.Grants) == 0, "something is there: %+v", st.Ours)
+			e.want(st.Mark.Seq == 0 && st.Mark.Digest == "", "a mark is there: %+v", st.Mark)
+		}},
+		{"observed is what was applied", observedEqualsApplied},
+		{"the server has a lasting identity", func(e *env) {
+			first := e.observe().ServerID
+			e.want(first != "", "the server has no id")
+			r, _ := e.reader("ann")
+			e.ok(retire(r))
+			e.restart()
+			if again := e.observe().ServerID; again != first {
+				e.Errorf("the server was %q and is %q after a restart", first, again)
+			}
+		}},
+		{"a member taken out by hand is missing, and comes back", func(e *env) {
+			r, g := e.reader("ann")
+			e.accounts("bob")
+			gb := member(r.RoleKey, "bob")
+			e.ok(allow(gb))
+			e.must("revoke by hand", e.h.RevokeByHand(e.ctx, "ann", r.RoleName()))
+			e.refused("ann", e.address(r, 0), "id")
+			e.roundTrip(desired{roles: roles(r), grants: grants(gb)})
+			e.converge(desired{roles: roles(r), grants: grants(g, gb)})
+			e.readsCities("ann", e.address(r, 0))
+		}},
+		{"a member put in by hand is seen without requests, and goes", func(e *env) {
+			adder := optional[MemberAdder](e)
+			r, g := e.reader("ann")
+			e.accounts("mallory")
+			e.must("add by hand", adder.AddByHand(e.ctx, "mallory", r.RoleName()))
+			e.restart()
+			seen := e.observe().Ours.Grants
+			i := slices.IndexFunc(seen, func(g grant.Grant) bool { return g.Principal == "mallory" })
+			if i < 0 || len(seen) != 2 {
+				e.Fatalf("want ann and mallory, got %+v", seen)
+			}
+			e.want(len(seen[i].Requests) == 0, "the member has requests: %+v", seen[i].Requests)
+			e.want(seen[i].RoleKey == r.RoleKey, "the member is of another role: %+v", seen[i].RoleKey)
+			e.converge(desired{roles: roles(r), grants: grants(g)})
+			e.refused("mallory", e.address(r, 0), "id")
+			e.readsCities("ann", e.address(r, 0))
+		}},
+		{"discovery lists tables in order, with columns, without ours", discovers},
+	}
+}
+
+func observedEqualsApplied(e *env) {
+	e.accounts("zoe", "ann", "Max")
+	e.people("people")
+	e.people("wages")
+	e.people("trips")
+	claimed := e.p.Capabilities().Masks
+	trips := e.wholePeople("trips")
+	wide := role(e.key("zeta"), e.wholePeople("people"), trips, e.maskedPeople("wages"))
+	d := desired{roles: roles(wide)}
+	for i, s := range maskSamples() {
+		if slices.Contains(claimed, s.mask.Type) {
+			k := e.key("mask" + string(rune('a'+i)))
+			d.roles = append(d.roles, *role(k, masked(e.wholePeople("people"), "iban", s.mask), masked(e.object("wages", "iban", "city"), "city", s.mask)))
+		}
+	}
+	exc := role(withProfile(e.key("zeta"), "x1a2b3c4d"), e.object("people", "city", "id"))
+	d.roles = append(d.roles, *exc, *role(e.key("empty")))
+	endless := member(wide.RoleKey, "zoe")
+	endless.NotAfter = time.Time{}
+	two := member(wide.RoleKey, "ann")
+	two.NotAfter = time.Date(2199, 2, 28, 12, 30, 59, 0, time.UTC)
+	two.Requests = []resource.Ref{{Kind: resource.KindAccessRequest, Name: "first"}, {Kind: resource.KindAccessRequest, Name: "second"}}
+	d.grants = grants(endless, two, member(exc.RoleKey, "Max"), member(e.key("empty"), "Max"), member(e.key("maska"), "ann"))
+	e.converge(d)
+}
+
+func discovers(e *env) {
+	e.people("wages")
+	e.people("people")
+	e.table(Table{Name: "Empty", Columns: []string{"B", "a"}})
+	e.accounts("ann")
+	r := role(e.key("sales"), e.maskedPeople("people"), e.maskedPeople("wages"))
+	e.ok(provision(r), allow(member(r.RoleKey, "ann")))
+	type found struct {
+		Path    []string
+		Kind    string
+		Columns []string
+	}
+	var got []found
+	for s, err := range e.p.Discover(e.ctx) {
+		e.must("discover", err)
+		f := found{Path: s.Path, Kind: s.Kind}
+		for _, c := range s.Columns {
+			f.Columns = append(f.Columns, c.Name)
+			e.want(c.Type != "", "column %s of %v has no type", c.Name, s.Path)
+		}
+		got = append(got, f)
+	}
+	want := []found{
+		{e.path("Empty"), "table", []string{"B", "a"}},
+		{e.path("people"), "table", peopleColumns()},
+		{e.path("wages"), "table", peopleColumns()},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		e.Fatalf("discovered something else (-want +got):\n%s", diff)
+	}
+	for range e.p.Discover(e.ctx) {
+		break // a caller may stop after the first
+	}
+	e.want(len(e.observe().Ours.Grants) == 1, "discovery that stops early leaves the platform unusable")
+}

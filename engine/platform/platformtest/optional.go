@@ -1,0 +1,40 @@
+package platformtest
+
+import "context"
+
+// The optional interfaces below are what a Harness offers where its platform
+// can: a case that needs one and does not find it is skipped, and says so.
+
+// Filterer reads columns like Select, for the rows where column equals value.
+type Filterer interface {
+	SelectWhere(ctx context.Context, account, address, column, value string, columns ...string) ([][]string, error)
+}
+
+// MemberAdder puts an account into a role of ours behind our back.
+type MemberAdder interface {
+	AddByHand(ctx context.Context, account, role string) error
+}
+
+// RoleTaker makes something of a stranger's that bears the name of a role.
+type RoleTaker interface {
+	TakeRoleName(ctx context.Context, role string) error
+}
+
+// ColumnAdder adds a text column to a table as its owner and fills it.
+type ColumnAdder interface {
+	AddColumn(ctx context.Context, table, column, value string) error
+}
+
+// Namer says which names the platform itself cannot hold, whoever asks. kind
+// is "table", "column" or "account".
+type Namer interface {
+	CanName(kind, name string) bool
+}
+
+// Changer updates and deletes rows as an account.
+type Changer interface {
+	// Update sets column to value in the rows where key equals keyValue.
+	Update(ctx context.Context, account, address, key, keyValue, column, value string) error
+	// Delete removes the rows where key equals keyValue.
+	Delete(ctx context.Context, account, address, key, keyValue string) error
+}
