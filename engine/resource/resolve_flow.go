@@ -208,7 +208,8 @@ func MaxEnd(s *Set, req *AccessRequest, decidedAt time.Time, steward ...time.Tim
 	if askedBounded {
 		ends = append(ends, asked)
 	}
-	limits := []Duration{maxDurationFor(s, req)}
+	most, _ := MaxDurationFor(s, req)
+	limits := []Duration{most}
 	if chosen.Mode == ReviewAutomatic {
 		limits = append(limits, chosen.Automatic.Duration)
 	}
@@ -231,14 +232,17 @@ func MaxEnd(s *Set, req *AccessRequest, decidedAt time.Time, steward ...time.Tim
 	return end, !end.IsZero(), nil
 }
 
-func maxDurationFor(s *Set, req *AccessRequest) Duration {
+// MaxDurationFor is the longest duration that a request may have, and the
+// resource that says so: the product, or the repository where the product
+// states nothing. Empty where neither does.
+func MaxDurationFor(s *Set, req *AccessRequest) (most Duration, from Resource) {
 	if p, ok := Get[*DataProduct](s, KindDataProduct, req.Spec.Target.Product); ok && p.Spec.MaxDuration.Stated() {
-		return p.Spec.MaxDuration
+		return p.Spec.MaxDuration, p
 	}
-	if r, ok := s.Repository(); ok {
-		return r.Spec.Defaults.MaxDuration
+	if r, ok := s.Repository(); ok && r.Spec.Defaults.MaxDuration.Stated() {
+		return r.Spec.Defaults.MaxDuration, r
 	}
-	return ""
+	return "", nil
 }
 
 // AnswerTexts are the texts of one answer: one for a scalar, one for each
