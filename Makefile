@@ -1,0 +1,77 @@
+# Assent. `make help` lists the targets; CI (.ci/run) runs the same ones.
+
+SHELL         := bash
+.SHELLFLAGS   := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO       ?= go
+DIRS     := cmd engine schemas policies
+# The race detector needs a C compiler; `make test RACE=` runs without it.
+RACE     ?= -race
+TIMEOUT  ?= 15m
+FUZZTIME ?= 10s
+BENCHTIME ?= 1x
+
+GOLANGCI_VERSION := 2.15.0
+GOLANGCI_MODULE  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+# The pinned linter: the one on PATH where it has that version, or one of our own in bin/.
+GOLANGCI := $(shell p=$$(command -v golangci-lint) && [ "$$($$p version --short 2>/dev/null)" = $(GOLANGCI_VERSION) ] \
+	&& echo $$p || echo bin/golangci-lint-$(GOLANGCI_VERSION))
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## bin/assent, reproducible
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/assent ./cmd/assent
+
+.PHONY: test
+test: ## every test, under the race detector; tests start the servers they need
+	$(GO) test $(RACE) -timeout $(TIMEOUT) ./...
+
+.PHONY: lint
+lint: format vet modules golangci ## format, vet, module files, golangci-lint
+
+.PHONY: format
+format:
+	@bad=$$(gofmt -s -l $(DIRS)); [ -z "$$bad" ] || { echo "not formatted (gofmt -s -w mends it):"; echo "$$bad"; exit 1; }
+
+.PHONY: vet
+vet:
+	$(GO) vet ./...
+
+.PHONY: modules
+modules:
+	$(GO) mod verify
+	$(GO) mod tidy -diff
+
+.PHONY: golangci
+golangci: $(GOLANGCI)
+	$(GOLANGCI) run
+
+# A path with the version in it: a new version is a new file.
+bin/golangci-lint-$(GOLANGCI_VERSION):
+	@mkdir -p bin
+	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 $(GO) install $(GOLANGCI_MODULE)@v$(GOLANGCI_VERSION)
+	@mv bin/golangci-lint $@
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (10s) each
+	@grep -rEo --include='*_test.go' '^func Fuzz[A-Za-z0-9_]+' $(DIRS) \
+	| sed -E 's|^(.*)/[^/]*:func (.*)$$|\1 \2|' | sort -u \
+	| while read -r dir name; do \
+		$(GO) test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "./$$dir" </dev/null; \
+	done
+
+.PHONY: bench
+bench: ## every benchmark, BENCHTIME (1x) each
+	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem -timeout $(TIMEOUT) ./...
+
+.PHONY: demo
+demo: ## one request from asking to revoking, in a throw-away folder
+	$(GO) run ./cmd/assent demo
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf bin

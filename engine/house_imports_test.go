@@ -1,0 +1,278 @@
+package engine_test
+
+import (
+	"go/ast"
+	"go/token"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// mayImport is the direction of imports: what each package may know of Assent
+// itself. A package that is missing here fails the test, so a new one has to
+// say where it stands.
+var mayImport = map[string][]string{
+	"schemas":                      {},
+	"policies":                     {},
+	"examples":                     {},
+	"engine/diag":                  {},
+	"engine/policy":                {"policies"},
+	"engine/gitdb":                 {},
+	"engine/signature":             {},
+	"engine/resource":              {"engine/diag"},
+	"engine/repo":                  {"engine/diag", "engine/resource", "engine/gitdb", "schemas"},
+	"engine/validate":              {"engine/diag", "engine/resource"},
+	"engine/report":                {"engine/diag", "engine/resource"},
+	"engine/review":                {"engine/resource"},
+	"engine/grant":                 {"engine/resource"},
+	"engine/plan":                  {"engine/grant", "engine/resource"},
+	"engine/ledger":                {"engine/signature", "engine/gitdb"},
+	"engine/forge":                 {"engine/review"},
+	"engine/forge/local":           {"engine/forge", "engine/review", "engine/gitdb", "engine/signature", "engine/resource"},
+	"engine/forge/forgetest":       {"engine/forge", "engine/review", "engine/resource"},
+	"engine/platform":              {"engine/plan", "engine/grant", "engine/resource"},
+	"engine/platform/sandbox":      {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/platform/postgres":     {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/platform/platformtest": {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/determine": {
+		"engine/forge", "engine/review", "engine/ledger", "engine/repo", "engine/grant", "engine/policy",
+		"engine/resource", "engine/gitdb",
+	},
+	"engine/reconcile": {"engine/platform", "engine/plan", "engine/ledger", "engine/grant", "engine/resource"},
+	"engine/audit": {
+		"engine/ledger", "engine/grant", "engine/resource", "engine/repo", "engine/review", "engine/gitdb",
+		"engine/signature", "engine/policy",
+	},
+}
+
+// onlyIn is the one room of each heavy dependency.
+var onlyIn = map[string][]string{
+	"github.com/open-policy-agent/": {"engine/policy", "policies"},
+	"github.com/jackc/":             {"engine/platform/postgres"},
+	"github.com/go-git/":            {"engine/gitdb"},
+	"zombiezen.com/":                {"engine/platform/sandbox"},
+}
+
+// coreForbids is what the pure core may not know.
+var coreForbids = []string{"os", "net", "database", "log", "syscall"}
+
+func TestImportsRunDown(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.isTest() || s.in("cmd") {
+			continue
+		}
+		allowed, known := mayImport[s.dir()]
+		if !known {
+			t.Errorf("%s: package %s has no line in mayImport", s.path, s.dir())
+			continue
+		}
+		for _, p := range imports(s) {
+			inner, ours := strings.CutPrefix(p, module)
+			if ours && !slices.Contains(allowed, inner) {
+				t.Errorf("%s: %s may not import %s", s.path, s.dir(), inner)
+			}
+		}
+	}
+}
+
+func TestHeavyDependenciesHaveOneRoom(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, p := range imports(s) {
+			for prefix, rooms := range onlyIn {
+				if strings.HasPrefix(p, prefix) && !s.in(rooms...) {
+					t.Errorf("%s: imports %s; only %v may", s.path, p, rooms)
+				}
+			}
+		}
+	}
+}
+
+func TestPureCoreKnowsNoWorld(t *testing.T) {
+	clock := []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "Tick", "NewTimer", "NewTicker"}
+	for _, s := range sources(t) {
+		if s.isTest() || !s.in(pureCore...) {
+			continue
+		}
+		for _, p := range imports(s) {
+			if slices.ContainsFunc(coreForbids, func(f string) bool { return p == f || strings.HasPrefix(p, f+"/") }) {
+				t.Errorf("%s: the core may not import %s", s.path, p)
+			}
+		}
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			sel, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return true
+			}
+			if x, ok := sel.X.(*ast.Ident); ok && x.Name == "time" && slices.Contains(clock, sel.Sel.Name) {
+				t.Errorf("%s: the core may not call time.%s; take now", s.at(sel), sel.Sel.Name)
+			}
+			return true
+		})
+	}
+}
+
+// A package-level variable of the core is a constant that Go cannot spell: an
+// error, a pattern, a table, a guard. Nothing may write to it.
+func TestPureCoreHasNoMutableState(t *testing.T) {
+	vars := map[string]map[string]bool{} // by folder, then name
+	all := sources(t)
+	for _, s := range all {
+		if s.isTest() || !s.in(pureCore...) {
+			continue
+		}
+		if vars[s.dir()] == nil {
+			vars[s.dir()] = map[string]bool{}
+		}
+		for _, v := range packageVars(s.ast) {
+			for i, name := range v.Names {
+				if name.Name == "_" {
+					continue
+				}
+				vars[s.dir()][name.Name] = true
+				if i >= len(v.Values) || !constantLike(v.Values[i]) {
+					t.Errorf("%s: %s is state; the core has none", s.at(name), name.Name)
+				}
+			}
+		}
+	}
+	for _, s := range all {
+		if s.isTest() || !s.in(pureCore...) {
+			continue
+		}
+		for _, w := range writes(s.ast, vars[s.dir()]) {
+			t.Errorf("%s: writes to the package variable %s", s.at(w), w.Name)
+		}
+	}
+}
+
+func packageVars(f *ast.File) []*ast.ValueSpec {
+	var out []*ast.ValueSpec
+	for _, d := range f.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.VAR {
+			for _, spec := range g.Specs {
+				if v, ok := spec.(*ast.ValueSpec); ok {
+					out = append(out, v)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// constantLike reports whether a value never changes by itself: a table, or
+// what errors.New, regexp.MustCompile and their like return.
+func constantLike(e ast.Expr) bool {
+	switch x := e.(type) {
+	case *ast.CompositeLit, *ast.FuncLit, *ast.BasicLit:
+		return true
+	case *ast.CallExpr:
+		sel, ok := x.Fun.(*ast.SelectorExpr)
+		if !ok {
+			return false
+		}
+		pkg, ok := sel.X.(*ast.Ident)
+		return ok && slices.Contains([]string{
+			"errors.New", "regexp.MustCompile", "strings.NewReplacer", "time.Date",
+		}, pkg.Name+"."+sel.Sel.Name)
+	}
+	return false
+}
+
+// writes finds assignments to, and addresses taken of, package variables. A
+// local name that hides one is told apart by where it is declared.
+func writes(f *ast.File, vars map[string]bool) []*ast.Ident {
+	var out []*ast.Ident
+	for _, d := range f.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok || fn.Body == nil {
+			continue
+		}
+		hidden := locals(fn)
+		target := func(e ast.Expr) {
+			if id := base(e); id != nil && vars[id.Name] && !hidden[id.Name] {
+				out = append(out, id)
+			}
+		}
+		ast.Inspect(fn.Body, func(n ast.Node) bool {
+			switch x := n.(type) {
+			case *ast.AssignStmt:
+				if x.Tok != token.DEFINE {
+					for _, l := range x.Lhs {
+						target(l)
+					}
+				}
+			case *ast.IncDecStmt:
+				target(x.X)
+			case *ast.UnaryExpr:
+				if x.Op == token.AND {
+					target(x.X)
+				}
+			}
+			return true
+		})
+	}
+	return out
+}
+
+// base is the variable at the root of a.b[i].c.
+func base(e ast.Expr) *ast.Ident {
+	for {
+		switch x := e.(type) {
+		case *ast.Ident:
+			return x
+		case *ast.SelectorExpr:
+			e = x.X
+		case *ast.IndexExpr:
+			e = x.X
+		case *ast.StarExpr:
+			e = x.X
+		case *ast.ParenExpr:
+			e = x.X
+		default:
+			return nil
+		}
+	}
+}
+
+// locals are the names that a function declares.
+func locals(fn *ast.FuncDecl) map[string]bool {
+	out := map[string]bool{}
+	add := func(fields *ast.FieldList) {
+		if fields == nil {
+			return
+		}
+		for _, f := range fields.List {
+			for _, n := range f.Names {
+				out[n.Name] = true
+			}
+		}
+	}
+	add(fn.Recv)
+	ast.Inspect(fn, func(n ast.Node) bool {
+		switch x := n.(type) {
+		case *ast.FuncType:
+			add(x.Params)
+			add(x.Results)
+		case *ast.AssignStmt:
+			if x.Tok == token.DEFINE {
+				for _, l := range x.Lhs {
+					if id, ok := l.(*ast.Ident); ok {
+						out[id.Name] = true
+					}
+				}
+			}
+		case *ast.RangeStmt:
+			for _, e := range []ast.Expr{x.Key, x.Value} {
+				if id, ok := e.(*ast.Ident); ok {
+					out[id.Name] = true
+				}
+			}
+		case *ast.ValueSpec:
+			for _, n := range x.Names {
+				out[n.Name] = true
+			}
+		}
+		return true
+	})
+	return out
+}
