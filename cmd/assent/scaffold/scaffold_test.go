@@ -1,0 +1,139 @@
+package scaffold_test
+
+import (
+	"bytes"
+	"maps"
+	"path"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"gopkg.in/yaml.v3"
+
+	"github.com/assent-dev/assent/cmd/assent/scaffold"
+	"github.com/assent-dev/assent/engine/repo"
+	"github.com/assent-dev/assent/schemas"
+)
+
+// The dot files are the ones that an embed pattern forgets.
+func TestFilesHoldDotFilesToo(t *testing.T) {
+	files := scaffold.Files()
+	for _, want := range []string{
+		"assent.yaml", "README.md", ".editorconfig", ".gitattributes", ".gitignore",
+		".vscode/settings.json", ".vscode/extensions.json", ".github/workflows/assent-validate.yml",
+		"policies/limits.rego", "policies/limits_test.rego",
+	} {
+		if len(files[want]) == 0 {
+			t.Errorf("%s is missing or empty", want)
+		}
+	}
+}
+
+func TestFillLeavesNoPlaceholder(t *testing.T) {
+	word := regexp.MustCompile(`\{\{[A-Z]+\}\}`)
+	seen := 0
+	for name, raw := range scaffold.Files() {
+		seen += len(word.FindAll(raw, -1))
+		filled := scaffold.Fill(raw, "acme-1234", "v0.1.0")
+		if word.Match(filled) {
+			t.Errorf("%s: a placeholder is left", name)
+		}
+	}
+	if seen == 0 {
+		t.Error("no file has a placeholder: the pattern is wrong")
+	}
+	if got := scaffold.Fill([]byte("id: {{ID}} {{VERSION}}"), "a", "b"); string(got) != "id: a b" {
+		t.Errorf("Fill = %q", got)
+	}
+}
+
+// An editor finds the schema by the first line, wherever the repository lies.
+func TestEveryResourceNamesItsSchema(t *testing.T) {
+	count := 0
+	for name, raw := range scaffold.Files() {
+		kind, ok := repo.KindAt(name)
+		if !ok {
+			continue
+		}
+		count++
+		schema, _ := schemas.FileFor(string(kind))
+		want := "# yaml-language-server: $schema=" + strings.Repeat("../", strings.Count(name, "/")) + "schemas/" + schema + "\n"
+		if first, _, _ := bytes.Cut(raw, []byte("\n")); string(first)+"\n" != want {
+			t.Errorf("%s starts with %q, want %q", name, first, want)
+		}
+	}
+	if count < 10 {
+		t.Errorf("only %d resource files", count)
+	}
+}
+
+// The workflow of a governance repository reads pull requests of strangers.
+func TestWorkflowHasNoRightsToAbuse(t *testing.T) {
+	raw := scaffold.Files()[".github/workflows/assent-validate.yml"]
+	var w struct {
+		On          map[string]any
+		Permissions map[string]string
+		Jobs        map[string]struct {
+			Permissions map[string]string
+			Steps       []struct {
+				Uses, Run string
+				With      map[string]any
+			}
+		}
+	}
+	if err := yaml.Unmarshal(raw, &w); err != nil {
+		t.Fatal(err)
+	}
+	if got := slices.Sorted(maps.Keys(w.On)); !slices.Equal(got, []string{"merge_group", "pull_request"}) {
+		t.Errorf("runs on %v", got)
+	}
+	if len(w.Permissions) != 1 || w.Permissions["contents"] != "read" {
+		t.Errorf("permissions = %v, want contents: read alone", w.Permissions)
+	}
+	if bytes.Contains(raw, []byte("secrets.")) {
+		t.Error("names a secret")
+	}
+	if len(w.Jobs) == 0 {
+		t.Fatal("has no jobs")
+	}
+	for name, job := range w.Jobs {
+		if len(job.Permissions) != 0 {
+			t.Errorf("job %s has permissions of its own: %v", name, job.Permissions)
+		}
+		for _, step := range job.Steps {
+			if strings.HasPrefix(step.Uses, "actions/checkout@") && step.With["persist-credentials"] != false {
+				t.Errorf("job %s keeps credentials after checkout", name)
+			}
+			// Text of the event inside a script would be run; it has to go through env.
+			if strings.Contains(step.Run, "${{") {
+				t.Errorf("job %s puts an expression into a script: %s", name, step.Run)
+			}
+			if strings.Contains(step.Run, "@latest") {
+				t.Errorf("job %s installs a version that moves", name)
+			}
+		}
+	}
+}
+
+// A mistake in the editor's settings shows nowhere but in the editor.
+func TestEditorSettingsNameSchemasAndFoldersThatExist(t *testing.T) {
+	raw := string(scaffold.Files()[".vscode/settings.json"])
+	pairs := regexp.MustCompile(`"\./schemas/([a-z-]+\.json)": "([^"]+)"`).FindAllStringSubmatch(raw, -1)
+	got := map[string]bool{}
+	for _, p := range pairs {
+		sample := strings.NewReplacer("**/*.yaml", "a/b/c/x.yaml", "*/*.yaml", "a/x.yaml", "*.yaml", "x.yaml").Replace(p[2])
+		kind, ok := repo.KindAt(path.Clean(sample))
+		if !ok {
+			t.Errorf("%s matches no resource (%s)", p[2], sample)
+			continue
+		}
+		if want, _ := schemas.FileFor(string(kind)); want != p[1] {
+			t.Errorf("%s has the schema %s, want %s", p[2], p[1], want)
+		}
+		got[p[1]] = true
+	}
+	if len(got) != 12 {
+		t.Errorf("%d schemas are named, want all 12", len(got))
+	}
+}
