@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/go-git/go-git/v5/plumbing"
-	"github.com/go-git/go-git/v5/plumbing/filemode"
 	"github.com/go-git/go-git/v5/plumbing/object"
 )
 
@@ -55,18 +54,28 @@ func (d *DB) entries(tree OID) ([]Entry, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	t, err := d.repo.TreeObject(plumbing.NewHash(string(tree)))
+	obj, err := d.object(plumbing.TreeObject, plumbing.NewHash(string(tree)))
 	if err != nil {
 		return nil, fmt.Errorf("read tree %s: %w", short(tree), mapErr(err))
 	}
+	t, err := object.DecodeTree(d.store, obj)
+	if err != nil {
+		return nil, fmt.Errorf("read tree %s: %w", short(tree), err)
+	}
 	out := make([]Entry, 0, len(t.Entries))
 	for _, e := range t.Entries {
-		if e.Name == "" || e.Name == "." || e.Name == ".." || strings.EqualFold(e.Name, ".git") || strings.ContainsAny(e.Name, "/\x00") {
+		if !isName(e.Name) {
 			return nil, fmt.Errorf("read tree %s: entry %q is not a file name", short(tree), e.Name)
 		}
 		out = append(out, Entry{e.Name, Mode(e.Mode), OID(e.Hash.String())})
 	}
 	return out, nil
+}
+
+// isName reports whether one part of a path may be written and read. Git refuses
+// the same names in a work tree.
+func isName(name string) bool {
+	return name != "" && name != "." && name != ".." && !strings.EqualFold(name, ".git") && !strings.ContainsAny(name, "/\x00")
 }
 
 // Find returns the entry at a path below a tree; ok is false if there is none.
@@ -168,120 +177,4 @@ func (d *DB) diffEntry(was, now Entry, at string, out *[]FileChange) error {
 		*out = append(*out, change)
 	}
 	return d.diff(oldTree, newTree, at, out)
-}
-
-// Edit is one file to write into a tree, or to remove where OID is empty.
-type Edit struct {
-	Path string
-	Mode Mode // ModeFile unless stated
-	OID  OID
-}
-
-// WriteTree applies edits to a tree and returns the id of the result. Only the
-// directories on the way to an edit are written.
-func (d *DB) WriteTree(base OID, edits []Edit) (OID, error) {
-	direct := map[string]Edit{}
-	below := map[string][]Edit{}
-	for _, e := range edits {
-		head, rest, nested := strings.Cut(e.Path, "/")
-		if head == "" || head == "." || head == ".." || strings.EqualFold(head, ".git") {
-			return "", fmt.Errorf("write tree: %q is not a path", e.Path)
-		}
-		if nested {
-			e.Path = rest
-			below[head] = append(below[head], e)
-		} else {
-			direct[head] = e
-		}
-	}
-	entries, err := d.entries(base)
-	if err != nil {
-		return "", err
-	}
-	byName := make(map[string]Entry, len(entries))
-	for _, e := range entries {
-		byName[e.Path] = e
-	}
-	for name, list := range below {
-		sub := OID("")
-		if e, ok := byName[name]; ok && e.Mode == ModeDir {
-			sub = e.OID
-		}
-		id, err := d.WriteTree(sub, list)
-		if err != nil {
-			return "", err
-		}
-		if id == EmptyTree {
-			delete(byName, name)
-			continue
-		}
-		byName[name] = Entry{name, ModeDir, id}
-	}
-	for name, e := range direct {
-		if e.OID == "" {
-			delete(byName, name)
-			continue
-		}
-		byName[name] = Entry{name, cmp.Or(e.Mode, ModeFile), e.OID}
-	}
-	return d.writeTree(byName)
-}
-
-func (d *DB) writeTree(byName map[string]Entry) (OID, error) {
-	t := &object.Tree{}
-	for name, e := range byName {
-		t.Entries = append(t.Entries, object.TreeEntry{Name: name, Mode: filemode.FileMode(e.Mode), Hash: plumbing.NewHash(string(e.OID))})
-	}
-	slices.SortFunc(t.Entries, func(a, b object.TreeEntry) int { return strings.Compare(treeSortName(a), treeSortName(b)) })
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	obj := d.repo.Storer.NewEncodedObject()
-	if err := t.Encode(obj); err != nil {
-		return "", fmt.Errorf("write tree: %w", err)
-	}
-	hash, err := d.repo.Storer.SetEncodedObject(obj)
-	if err != nil {
-		return "", fmt.Errorf("write tree: %w", err)
-	}
-	return OID(hash.String()), nil
-}
-
-// treeSortName is the name git sorts by: a directory sorts as if it ended in a slash.
-func treeSortName(e object.TreeEntry) string {
-	if e.Mode == filemode.Dir {
-		return e.Name + "/"
-	}
-	return e.Name
-}
-
-// Merge is the three-way merge of two trees by whole files: a file that only one
-// side changed is taken from that side. Files that both sides changed
-// differently are conflicts, and then the tree is empty.
-func (d *DB) Merge(base, ours, theirs OID) (tree OID, conflicts []string, err error) {
-	left, err := d.Diff(base, ours)
-	if err != nil {
-		return "", nil, err
-	}
-	right, err := d.Diff(base, theirs)
-	if err != nil {
-		return "", nil, err
-	}
-	mine := make(map[string]FileChange, len(left))
-	for _, c := range left {
-		mine[c.Path] = c
-	}
-	var edits []Edit
-	for _, c := range right {
-		switch m, both := mine[c.Path]; {
-		case !both:
-			edits = append(edits, Edit{c.Path, c.NewMode, c.NewOID})
-		case m.NewOID != c.NewOID || m.NewMode != c.NewMode:
-			conflicts = append(conflicts, c.Path)
-		}
-	}
-	if len(conflicts) > 0 {
-		return "", conflicts, nil
-	}
-	tree, err = d.WriteTree(ours, edits)
-	return tree, nil, err
 }
