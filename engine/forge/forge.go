@@ -1,0 +1,70 @@
+// Package forge is the contract of a place where pull requests live: it reads
+// facts, publishes what they amount to, and merges. It judges nothing and never
+// touches a data platform.
+package forge
+
+import (
+	"context"
+	"errors"
+
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// Sentinels that callers branch on.
+var (
+	ErrIncomplete = errors.New("facts are incomplete") // stay pending, try again
+	ErrMoved      = errors.New("head or base moved")   // observe again
+	ErrForbidden  = errors.New("forbidden")
+	ErrGone       = errors.New("no such pull request")
+	ErrThrottled  = errors.New("throttled")
+)
+
+// PullRequest names one pull request.
+type PullRequest struct {
+	ID      string       `json:"id"`
+	Title   string       `json:"title"`
+	HeadRef string       `json:"headRef"`
+	Head    string       `json:"head"`
+	State   review.State `json:"state"`
+}
+
+// Want is what a merge must result in; if any of it no longer holds, nothing
+// is merged and the error is ErrMoved.
+type Want struct {
+	Base string // tip of the base branch
+	Head string
+	Tree string // of the merge commit
+}
+
+// Merged is a merge that happened.
+type Merged struct {
+	Commit string
+	Parent string // first parent of Commit
+	Tree   string
+}
+
+// Forge is one repository on one forge. Every method may be called again after
+// a crash at any moment.
+type Forge interface {
+	// List returns every pull request in a state, or all for an empty state,
+	// ordered by id: complete, or an error.
+	List(ctx context.Context, state review.State) ([]PullRequest, error)
+	// Observe reads every fact about a pull request, once. What it cannot
+	// read is ErrIncomplete, never left out.
+	Observe(ctx context.Context, id string) (review.Facts, error)
+	// Publish shows how a pull request stands. Publishing the same again
+	// changes nothing.
+	Publish(ctx context.Context, id string, report Report) error
+	// Merge merges, or fails with ErrMoved and changes nothing. A pull request
+	// that is merged already with the wanted head answers with that merge.
+	Merge(ctx context.Context, id string, want Want) (Merged, error)
+	// Close ends a pull request without a merge.
+	Close(ctx context.Context, id, reason string) error
+}
+
+// Report is what a forge shows about a pull request.
+type Report struct {
+	Head      string
+	Judgement review.Judgement
+	Markdown  string // the whole text for people
+}

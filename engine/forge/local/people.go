@@ -1,0 +1,343 @@
+package local
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/review"
+	"github.com/assent-dev/assent/engine/signature"
+)
+
+// Draft is a pull request to open.
+type Draft struct {
+	ID     string
+	Title  string
+	Files  map[string][]byte // nil removes the file
+	Branch string            // head branch without refs/heads/; request/<ID> if empty
+	Author gitdb.Person      // for git log only; the key's fingerprint if empty
+}
+
+// Open writes one signed commit on top of the base branch, points the head
+// branch at it and starts the log. Opening the same again after a crash goes on
+// where it stopped; ErrExists says that the name is taken by something else.
+func (l *Local) Open(ctx context.Context, by signature.Signer, d Draft) (forge.PullRequest, error) {
+	pr, err := l.open(ctx, by, d)
+	if err != nil {
+		return forge.PullRequest{}, fmt.Errorf("open pull request %s: %w", d.ID, err)
+	}
+	return pr, nil
+}
+
+func (l *Local) open(ctx context.Context, by signature.Signer, d Draft) (forge.PullRequest, error) {
+	if err := l.mayWrite(by, d.ID); err != nil {
+		return forge.PullRequest{}, err
+	}
+	headRef := requestPrefix + d.ID
+	if d.Branch != "" {
+		headRef = "refs/heads/" + d.Branch
+	}
+	if err := errors.Join(text("title", d.Title, maxTitle), l.checkHeadRef(headRef)); err != nil {
+		return forge.PullRequest{}, err
+	}
+	base, err := l.baseTip()
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	tip, err := l.db.Resolve(headRef)
+	switch {
+	case errors.Is(err, gitdb.ErrNotFound):
+		if tip, err = l.commit(by, base, d.Files, oneLine(d.Title)+"\n", d.Author); err != nil {
+			return forge.PullRequest{}, err
+		}
+		if err := l.db.MoveRef(headRef, "", tip); err != nil {
+			return forge.PullRequest{}, fmt.Errorf("%w: %w", ErrExists, err)
+		}
+		if err := l.after(); err != nil {
+			return forge.PullRequest{}, err
+		}
+	case err != nil:
+		return forge.PullRequest{}, err
+	default: // perhaps a crash left it
+		same, err := l.sameDraft(by, tip, d)
+		if err != nil {
+			return forge.PullRequest{}, err
+		}
+		if !same {
+			return forge.PullRequest{}, fmt.Errorf("branch %s: %w", headRef, ErrExists)
+		}
+	}
+	return l.start(ctx, by, d.ID, d.Title, headRef, tip)
+}
+
+// sameDraft reports whether a commit is what Open would write.
+func (l *Local) sameDraft(by signature.Signer, tip gitdb.OID, d Draft) (bool, error) {
+	c, err := l.db.Commit(tip)
+	if err != nil {
+		return false, err
+	}
+	key, err := l.signer(tip)
+	if err != nil || key != by.Public().Fingerprint() || len(c.Parents) != 1 {
+		return false, nil //nolint:nilerr // unsigned: somebody else's
+	}
+	parent, err := l.db.Commit(c.Parents[0])
+	if err != nil {
+		return false, err
+	}
+	tree, err := l.tree(parent.Tree, d.Files)
+	return tree == c.Tree, err
+}
+
+// OpenBranch opens a pull request for a branch that plain git made. Its commits
+// must be signed with SSH keys.
+func (l *Local) OpenBranch(ctx context.Context, by signature.Signer, id, title, branch string) (forge.PullRequest, error) {
+	pr, err := l.openBranch(ctx, by, id, title, "refs/heads/"+branch)
+	if err != nil {
+		return forge.PullRequest{}, fmt.Errorf("open pull request %s: %w", id, err)
+	}
+	return pr, nil
+}
+
+func (l *Local) openBranch(ctx context.Context, by signature.Signer, id, title, headRef string) (forge.PullRequest, error) {
+	if err := l.mayWrite(by, id); err != nil {
+		return forge.PullRequest{}, err
+	}
+	if err := errors.Join(text("title", title, maxTitle), l.checkHeadRef(headRef)); err != nil {
+		return forge.PullRequest{}, err
+	}
+	tip, err := l.db.Resolve(headRef)
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	return l.start(ctx, by, id, title, headRef, tip)
+}
+
+// start writes the opened event.
+func (l *Local) start(ctx context.Context, by signature.Signer, id, title, headRef string, head gitdb.OID) (forge.PullRequest, error) {
+	err := l.add(ctx, by, id, func(h history) (Event, bool, error) {
+		if len(h.events) > 0 {
+			o := h.events[0]
+			if o.Actor == by.Public().Fingerprint() && o.Title == title && o.HeadRef == headRef && o.Head == string(head) {
+				return Event{}, false, nil
+			}
+			return Event{}, false, ErrExists
+		}
+		e, err := l.proposal(TypeOpened, head)
+		e.Title, e.HeadRef = title, headRef
+		return e, true, err
+	})
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	return l.get(id)
+}
+
+// proposal is an event that names a new head, once it is known who made it.
+func (l *Local) proposal(t EventType, head gitdb.OID) (Event, error) {
+	base, err := l.baseTip()
+	if err != nil {
+		return Event{}, err
+	}
+	change, err := forge.ReadChange(l.db, l.cfg.Repo, base, head)
+	if err != nil {
+		return Event{}, err
+	}
+	if _, err := l.makers(base, change, string(head), &review.Facts{}); err != nil {
+		return Event{}, err
+	}
+	return Event{Type: t, Base: string(base), Head: string(head), ChangeDigest: change.Digest}, nil
+}
+
+// Push adds a signed commit to a pull request and says so in its log. Without
+// files it only signs for the head that plain git pushed, if any.
+func (l *Local) Push(ctx context.Context, by signature.Signer, id string, files map[string][]byte, message string) (forge.PullRequest, error) {
+	pr, err := l.push(ctx, by, id, files, message)
+	if err != nil {
+		return forge.PullRequest{}, fmt.Errorf("push to pull request %s: %w", id, err)
+	}
+	return pr, nil
+}
+
+func (l *Local) push(ctx context.Context, by signature.Signer, id string, files map[string][]byte, message string) (forge.PullRequest, error) {
+	if err := l.mayWrite(by, id); err != nil {
+		return forge.PullRequest{}, err
+	}
+	h, err := l.load(id)
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	if err := l.isOpen(h); err != nil {
+		return forge.PullRequest{}, err
+	}
+	headRef := h.events[0].HeadRef
+	head, err := l.db.Resolve(headRef)
+	if err != nil {
+		return forge.PullRequest{}, incomplete("head branch: %w", err)
+	}
+	if len(files) > 0 {
+		next, err := l.commit(by, head, files, strings.ReplaceAll(cmp.Or(message, h.events[0].Title), "\x00", " ")+"\n", gitdb.Person{})
+		if err != nil {
+			return forge.PullRequest{}, err
+		}
+		if err := l.move(headRef, head, next); err != nil {
+			return forge.PullRequest{}, err
+		}
+		head = next
+	}
+	err = l.add(ctx, by, id, func(h history) (Event, bool, error) {
+		if err := l.isOpen(h); err != nil || h.head() == string(head) {
+			return Event{}, false, err
+		}
+		e, err := l.proposal(TypePushed, head)
+		return e, true, err
+	})
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	return l.get(id)
+}
+
+// isOpen refuses what comes after the end of a pull request.
+func (l *Local) isOpen(h history) error {
+	if len(h.events) == 0 {
+		return forge.ErrGone
+	}
+	base, err := l.baseTip()
+	if err != nil {
+		return err
+	}
+	at, err := l.standing(h, newChain(l.db, base))
+	if err != nil {
+		return err
+	}
+	if err := at.open(); err != nil {
+		return fmt.Errorf("%w: %w", forge.ErrForbidden, err)
+	}
+	return nil
+}
+
+// Review signs a verdict on the current head. Who may review, and whether it
+// counts, is not asked here.
+func (l *Local) Review(ctx context.Context, by signature.Signer, id string, verdict review.Verdict, body string) (review.Review, error) {
+	return l.ReviewHead(ctx, by, id, "", verdict, body)
+}
+
+// ReviewHead is Review for the head that the reviewer has looked at; when the
+// pull request has another one by now it is forge.ErrMoved.
+func (l *Local) ReviewHead(ctx context.Context, by signature.Signer, id, head string, verdict review.Verdict, body string) (review.Review, error) {
+	seq, err := l.review(ctx, by, id, head, verdict, body)
+	if err != nil {
+		return review.Review{}, fmt.Errorf("review pull request %s: %w", id, err)
+	}
+	h, err := l.load(id)
+	if err != nil {
+		return review.Review{}, fmt.Errorf("review pull request %s: %w", id, err)
+	}
+	return h.events[seq-1].review(), nil
+}
+
+func (l *Local) review(ctx context.Context, by signature.Signer, id, head string, verdict review.Verdict, body string) (seq int, err error) {
+	if err := l.mayWrite(by, id); err != nil {
+		return 0, err
+	}
+	if err := text("body", body, maxText); err != nil {
+		return 0, err
+	}
+	if !known(verdict) {
+		return 0, fmt.Errorf("verdict %q is not approve, deny or comment", verdict)
+	}
+	err = l.add(ctx, by, id, func(h history) (Event, bool, error) {
+		if err := l.isOpen(h); err != nil {
+			return Event{}, false, err
+		}
+		base, at, err := l.tips(h)
+		if err != nil {
+			return Event{}, false, err
+		}
+		if head = cmp.Or(head, at.head); head != at.head {
+			return Event{}, false, fmt.Errorf("%w: it is at %s now", forge.ErrMoved, at.head)
+		}
+		change, err := forge.ReadChange(l.db, l.cfg.Repo, base, gitdb.OID(head))
+		seq = len(h.events) + 1
+		return Event{
+			Type: TypeReview, Base: string(base), Head: head, ChangeDigest: change.Digest,
+			Verdict: verdict, Body: body,
+		}, true, err
+	})
+	return seq, err
+}
+
+// Cancel withdraws a pull request. Only the key that opened it may.
+func (l *Local) Cancel(ctx context.Context, by signature.Signer, id, reason string) error {
+	err := l.mayWrite(by, id)
+	if err == nil {
+		err = text("reason", reason, maxText)
+	}
+	if err == nil {
+		err = l.end(ctx, by, id, TypeCanceled, reason)
+	}
+	if err != nil {
+		return fmt.Errorf("cancel pull request %s: %w", id, err)
+	}
+	return nil
+}
+
+// end appends canceled or closed, once.
+func (l *Local) end(ctx context.Context, by signature.Signer, id string, t EventType, reason string) error {
+	return l.add(ctx, by, id, func(h history) (Event, bool, error) {
+		if len(h.events) == 0 {
+			return Event{}, false, forge.ErrGone
+		}
+		base, err := l.baseTip()
+		if err != nil {
+			return Event{}, false, err
+		}
+		at, err := l.standing(h, newChain(l.db, base))
+		switch {
+		case err != nil:
+			return Event{}, false, err
+		case at.state == review.StateMerged:
+			return Event{}, false, fmt.Errorf("%w: the pull request is merged", forge.ErrMoved)
+		case t == TypeCanceled && by.Public().Fingerprint() != h.events[0].Actor:
+			return Event{}, false, fmt.Errorf("%w: only who opened it may cancel", forge.ErrForbidden)
+		case at.state != review.StateOpen:
+			return Event{}, false, nil
+		}
+		change, err := forge.ReadChange(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
+		if errors.Is(err, forge.ErrIncomplete) {
+			err = nil // an unreadable change can still be ended
+		}
+		return Event{Type: t, Base: string(base), Head: at.head, ChangeDigest: change.Digest, Body: reason}, true, err
+	})
+}
+
+// Events returns the verified log of a pull request, oldest first.
+func (l *Local) Events(_ context.Context, id string) ([]Event, error) {
+	h, err := l.load(id)
+	if err != nil {
+		return nil, fmt.Errorf("read events of pull request %s: %w", id, err)
+	}
+	return append([]Event(nil), h.events...), nil
+}
+
+func (l *Local) get(id string) (forge.PullRequest, error) {
+	tip, err := l.baseTip()
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	return l.summary(id, newChain(l.db, tip))
+}
+
+func (l *Local) mayWrite(by signature.Signer, id string) error {
+	if by.IsZero() {
+		return fmt.Errorf("no key to sign with: %w", forge.ErrForbidden)
+	}
+	if err := checkID(id); err != nil {
+		return err
+	}
+	return l.guard()
+}
