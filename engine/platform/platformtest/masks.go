@@ -8,6 +8,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
+	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/resource"
 )
 
@@ -99,6 +100,14 @@ func maskCases() []testCase {
 			e.apply(allow(member(r.RoleKey, "ann")))
 			e.cannotRead("ann", e.address(r, 0), "iban")
 			e.refused("ann", e.h.BaseAddress("people"), "iban")
+		}},
+		{"a mask that cannot be made closes the column for members", func(e *env) {
+			r, _ := e.reader("ann")
+			out := e.apply(replace(r, role(r.RoleKey, masked(e.wholePeople("people"), "iban", resource.Mask{Type: "blur"}))))
+			e.want(out[0].Status == platform.Failed && out[0].Code == platform.Unsupported, "the change ended %s/%s", out[0].Status, out[0].Code)
+			e.cannotRead("ann", e.h.BaseAddress("people"), "iban")
+			e.ok(provision(role(r.RoleKey, e.maskedPeople("people"))))
+			e.reads("ann", e.p.Address(r.RoleKey, e.maskedPeople("people")), peopleColumns(), hiddenPeople())
 		}},
 		{"a value too short for its partial mask is hidden whole", shortPartial},
 		{"rounding text that is no number shows nothing of it", roundText},

@@ -1,0 +1,147 @@
+package sandbox_test
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/platform/platformtest"
+	"github.com/assent-dev/assent/engine/platform/sandbox"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+func TestSandboxKeepsTheContract(t *testing.T) {
+	platformtest.Run(t, func(t *testing.T) platformtest.Harness { return newHarness(t, nil) })
+}
+
+func TestSandboxWithClockKeepsTheContract(t *testing.T) {
+	platformtest.Run(t, func(t *testing.T) platformtest.Harness { return newHarness(t, time.Now) })
+}
+
+// harness is a file of its own, and a sandbox on it that plays the owner.
+type harness struct {
+	cfg   sandbox.Config
+	owner *sandbox.Sandbox
+}
+
+var (
+	_ platformtest.Filterer    = (*harness)(nil)
+	_ platformtest.MemberAdder = (*harness)(nil)
+	_ platformtest.RoleTaker   = (*harness)(nil)
+	_ platformtest.ColumnAdder = (*harness)(nil)
+	_ platformtest.Changer     = (*harness)(nil)
+)
+
+func newHarness(t *testing.T, now func() time.Time) *harness {
+	t.Helper()
+	cfg := sandbox.Config{Connection: "box", Path: filepath.Join(t.TempDir(), "data.db"), Now: now}
+	owner, err := sandbox.Open(t.Context(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := owner.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &harness{cfg: cfg, owner: owner}
+}
+
+func (h *harness) Connection() resource.Name { return h.cfg.Connection }
+func (h *harness) Database() string          { return "shop" }
+func (h *harness) Schema() string            { return "public" }
+
+func (h *harness) path(table string) []string { return []string{h.Database(), h.Schema(), table} }
+
+func (h *harness) Platform(ctx context.Context) (platform.Platform, error) {
+	return sandbox.Open(ctx, h.cfg)
+}
+
+func (h *harness) CreateAccount(ctx context.Context, account string) error {
+	return h.owner.CreateAccount(ctx, account)
+}
+
+func (h *harness) CreateTable(ctx context.Context, table platformtest.Table) error {
+	var cols []resource.Column
+	for _, c := range table.Columns {
+		cols = append(cols, resource.Column{Name: c, Type: "text"})
+	}
+	return h.owner.CreateTable(ctx, h.path(table.Name), cols, table.Rows)
+}
+
+func (h *harness) DropTable(ctx context.Context, name string) error {
+	return h.owner.DropTable(ctx, h.path(name))
+}
+
+func (h *harness) GrantByHand(ctx context.Context, account, table string) error {
+	return h.owner.GrantByHand(ctx, account, h.path(table))
+}
+
+func (h *harness) RevokeByHand(ctx context.Context, account, role string) error {
+	return h.owner.RevokeByHand(ctx, account, role)
+}
+
+func (h *harness) AddByHand(ctx context.Context, account, role string) error {
+	return h.owner.AddByHand(ctx, account, role)
+}
+
+func (h *harness) TakeRoleName(ctx context.Context, role string) error {
+	return h.owner.CreateRoleByHand(ctx, role)
+}
+
+func (h *harness) AddColumn(ctx context.Context, table, column, value string) error {
+	return h.owner.AddColumn(ctx, h.path(table), column, value)
+}
+
+func (h *harness) BaseAddress(table string) string { return quote(h.Schema() + "." + escape(table)) }
+
+// escape is what the package does to a dot within a name.
+func escape(name string) string {
+	return strings.NewReplacer("%", "%25", ".", "%2E").Replace(name)
+}
+
+func quote(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }
+
+func quoteAll(names []string) string {
+	var out []string
+	for _, n := range names {
+		out = append(out, quote(n))
+	}
+	return strings.Join(out, ", ")
+}
+
+func (h *harness) Select(ctx context.Context, account, address string, columns ...string) ([][]string, error) {
+	res, err := h.owner.Query(ctx, account, "SELECT "+quoteAll(columns)+" FROM "+address+" ORDER BY 1")
+	return res.Rows, err
+}
+
+func (h *harness) SelectWhere(ctx context.Context, account, address, column, value string, columns ...string) ([][]string, error) {
+	res, err := h.owner.Query(ctx, account, "SELECT "+quoteAll(columns)+" FROM "+address+" WHERE "+quote(column)+" = ? ORDER BY 1", value)
+	return res.Rows, err
+}
+
+func (h *harness) Insert(ctx context.Context, account, address string, columns, values []string) error {
+	args := make([]any, len(values))
+	for i, v := range values {
+		args[i] = v
+	}
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(values)), ", ")
+	_, err := h.owner.Query(ctx, account, "INSERT INTO "+address+" ("+quoteAll(columns)+") VALUES ("+marks+")", args...)
+	return err
+}
+
+func (h *harness) Update(ctx context.Context, account, address, key, keyValue, column, value string) error {
+	_, err := h.owner.Query(ctx, account, "UPDATE "+address+" SET "+quote(column)+" = ? WHERE "+quote(key)+" = ?", value, keyValue)
+	return err
+}
+
+func (h *harness) Delete(ctx context.Context, account, address, key, keyValue string) error {
+	_, err := h.owner.Query(ctx, account, "DELETE FROM "+address+" WHERE "+quote(key)+" = ?", keyValue)
+	return err
+}
+
+func (h *harness) Denied(err error) bool { return errors.Is(err, sandbox.ErrDenied) }
