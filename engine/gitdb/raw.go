@@ -2,7 +2,6 @@ package gitdb
 
 import (
 	"fmt"
-	"io"
 
 	"github.com/go-git/go-git/v5/plumbing"
 )
@@ -14,19 +13,14 @@ func (d *DB) RawCommit(oid OID) ([]byte, error) {
 	const limit = 1 << 20
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	obj, err := d.repo.Storer.EncodedObject(plumbing.CommitObject, plumbing.NewHash(string(oid)))
+	obj, err := d.object(plumbing.CommitObject, plumbing.NewHash(string(oid)))
 	if err != nil {
 		return nil, fmt.Errorf("read commit %s: %w", short(oid), mapErr(err))
 	}
 	if obj.Size() > limit {
 		return nil, fmt.Errorf("read commit %s: %d bytes: %w", short(oid), obj.Size(), ErrTooLarge)
 	}
-	r, err := obj.Reader()
-	if err != nil {
-		return nil, fmt.Errorf("read commit %s: %w", short(oid), err)
-	}
-	defer r.Close()
-	data, err := io.ReadAll(r)
+	data, err := readAll(obj)
 	if err != nil {
 		return nil, fmt.Errorf("read commit %s: %w", short(oid), err)
 	}

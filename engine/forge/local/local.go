@@ -64,7 +64,7 @@ var (
 type Config struct {
 	Repo   string           // Repository spec.id, part of every signature
 	Branch string           // the base branch, without refs/heads/
-	Now    func() time.Time // time.Now if nil; only for people to read
+	Now    func() time.Time // must be set; its times are for people to read
 	// Engine signs merges and the published, merged and closed events. Without
 	// it those methods are forge.ErrForbidden.
 	Engine signature.Signer
@@ -94,9 +94,6 @@ func New(db *gitdb.DB, cfg Config) *Local {
 	l := &Local{
 		db: db, cfg: cfg, baseRef: "refs/heads/" + cfg.Branch,
 		cache: map[string]history{}, after: func() error { return nil },
-	}
-	if cfg.Now == nil {
-		l.cfg.Now = time.Now
 	}
 	keys := cfg.Engines
 	if !cfg.Engine.IsZero() {

@@ -51,9 +51,9 @@ func (l *Local) publish(ctx context.Context, id string, report forge.Report) err
 		if at.state == review.StateMerged {
 			base = at.merge.Parents[0]
 		}
-		change, err := forge.ReadChange(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
+		c, err := l.readChange(base, gitdb.OID(at.head))
 		return Event{
-			Type: TypePublished, Base: string(base), Head: at.head, ChangeDigest: change.Digest,
+			Type: TypePublished, Base: string(base), Head: at.head, ChangeDigest: c.digest,
 			Outcome: report.Judgement.Outcome, Body: report.Markdown, Report: sum,
 		}, true, err
 	})
@@ -138,12 +138,12 @@ func (l *Local) asWanted(base gitdb.OID, at standing, want forge.Want) error {
 	case at.head != want.Head:
 		return fmt.Errorf("%w: head is at %s", forge.ErrMoved, at.head)
 	}
-	change, err := forge.ReadChange(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
+	c, err := l.readChange(base, gitdb.OID(at.head))
 	if err != nil {
 		return err
 	}
-	if change.ResultTree == "" || change.ResultTree != want.Tree {
-		return fmt.Errorf("%w: merging makes tree %q", forge.ErrMoved, change.ResultTree)
+	if c.resultTree == "" || string(c.resultTree) != want.Tree {
+		return fmt.Errorf("%w: merging makes tree %q", forge.ErrMoved, c.resultTree)
 	}
 	return nil
 }
@@ -175,7 +175,7 @@ func (l *Local) mergeNow(ctx context.Context, h history, want forge.Want) (stand
 
 // recordMerge appends the merged event, unless it is there.
 func (l *Local) recordMerge(ctx context.Context, id string, at standing) error {
-	change, err := forge.ReadChange(l.db, l.cfg.Repo, at.merge.Parents[0], gitdb.OID(at.head))
+	c, err := l.readChange(at.merge.Parents[0], gitdb.OID(at.head))
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (l *Local) recordMerge(ctx context.Context, id string, at standing) error {
 		}
 		return Event{
 			Type: TypeMerged, Base: string(at.merge.Parents[0]), Head: at.head,
-			ChangeDigest: change.Digest, Merge: string(at.merge.OID),
+			ChangeDigest: c.digest, Merge: string(at.merge.OID),
 		}, true, nil
 	})
 }

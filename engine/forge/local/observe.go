@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -74,22 +73,22 @@ func (l *Local) facts(h history, base gitdb.OID, at standing) (review.Facts, err
 	if at.state == review.StateMerged {
 		base = at.merge.Parents[0]
 	}
-	change, err := forge.ReadChange(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
+	c, err := l.readChange(base, gitdb.OID(at.head))
 	if err != nil {
 		return review.Facts{}, err
 	}
-	if at.state == review.StateMerged && change.ResultTree != string(at.merge.Tree) {
+	if at.state == review.StateMerged && c.resultTree != at.merge.Tree {
 		return review.Facts{}, incomplete("merge commit %s holds something else than the merge of its parents", at.merge.OID)
 	}
 	opened := h.events[0]
 	facts := review.Facts{
 		Repo: l.cfg.Repo, Forge: Name, PullRequest: h.id, Title: opened.Title, State: at.state,
-		BaseRef: l.baseRef, Base: string(base), Head: at.head, MergeBase: change.MergeBase,
-		ResultTree: change.ResultTree, Conflicts: strings.Join(change.Conflicts, "\n"),
-		Author: actor(opened.Actor), Files: change.Files, ChangeDigest: change.Digest,
+		BaseRef: l.baseRef, Base: string(base), Head: at.head, MergeBase: string(c.mergeBase),
+		ResultTree: string(c.resultTree), Conflicts: strings.Join(c.conflicts, "\n"),
+		Author: actor(opened.Actor), Files: c.files, ChangeDigest: c.digest,
 		OpenedAt: opened.At, ObservedAt: l.now(),
 	}
-	pushers, err := l.makers(base, change, at.head, &facts)
+	pushers, err := l.makers(base, c, at.head, &facts)
 	if err != nil {
 		return review.Facts{}, err
 	}
@@ -109,8 +108,8 @@ func (l *Local) facts(h history, base gitdb.OID, at standing) (review.Facts, err
 }
 
 // makers finds who made the commits of a change.
-func (l *Local) makers(base gitdb.OID, change forge.Change, head string, facts *review.Facts) ([]string, error) {
-	commits, err := l.commitsOf(base, gitdb.OID(change.MergeBase), gitdb.OID(head))
+func (l *Local) makers(base gitdb.OID, c change, head string, facts *review.Facts) ([]string, error) {
+	commits, err := l.commitsOf(base, c.mergeBase, gitdb.OID(head))
 	if err != nil {
 		return nil, err
 	}

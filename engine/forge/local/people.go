@@ -142,14 +142,14 @@ func (l *Local) proposal(t EventType, head gitdb.OID) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	change, err := forge.ReadChange(l.db, l.cfg.Repo, base, head)
+	c, err := l.readChange(base, head)
 	if err != nil {
 		return Event{}, err
 	}
-	if _, err := l.makers(base, change, string(head), &review.Facts{}); err != nil {
+	if _, err := l.makers(base, c, string(head), &review.Facts{}); err != nil {
 		return Event{}, err
 	}
-	return Event{Type: t, Base: string(base), Head: string(head), ChangeDigest: change.Digest}, nil
+	return Event{Type: t, Base: string(base), Head: string(head), ChangeDigest: c.digest}, nil
 }
 
 // Push adds a signed commit to a pull request and says so in its log. Without
@@ -261,10 +261,10 @@ func (l *Local) review(ctx context.Context, by signature.Signer, id, head string
 		if head = cmp.Or(head, at.head); head != at.head {
 			return Event{}, false, fmt.Errorf("%w: it is at %s now", forge.ErrMoved, at.head)
 		}
-		change, err := forge.ReadChange(l.db, l.cfg.Repo, base, gitdb.OID(head))
+		c, err := l.readChange(base, gitdb.OID(head))
 		seq = len(h.events) + 1
 		return Event{
-			Type: TypeReview, Base: string(base), Head: head, ChangeDigest: change.Digest,
+			Type: TypeReview, Base: string(base), Head: head, ChangeDigest: c.digest,
 			Verdict: verdict, Body: body,
 		}, true, err
 	})
@@ -307,11 +307,11 @@ func (l *Local) end(ctx context.Context, by signature.Signer, id string, t Event
 		case at.state != review.StateOpen:
 			return Event{}, false, nil
 		}
-		change, err := forge.ReadChange(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
+		c, err := l.readChange(base, gitdb.OID(at.head))
 		if errors.Is(err, forge.ErrIncomplete) {
 			err = nil // an unreadable change can still be ended
 		}
-		return Event{Type: t, Base: string(base), Head: at.head, ChangeDigest: change.Digest, Body: reason}, true, err
+		return Event{Type: t, Base: string(base), Head: at.head, ChangeDigest: c.digest, Body: reason}, true, err
 	})
 }
 

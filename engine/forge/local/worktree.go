@@ -92,7 +92,7 @@ func (l *Local) catchUp(ctx context.Context, dir string, tip gitdb.OID) error {
 	if key, err := l.signer(tip); err != nil || !l.believes(key) {
 		return nil //nolint:nilerr // not our merge, so not ours to heal
 	}
-	if at(ctx, dir, tip) || !at(ctx, dir, c.Parents[0]) {
+	if matches(ctx, dir, tip) || !matches(ctx, dir, c.Parents[0]) {
 		return nil
 	}
 	return advance(ctx, dir, c.Parents[0], tip)
@@ -108,7 +108,7 @@ func (l *Local) follow(ctx context.Context, from, to gitdb.OID) error {
 		if indexAt(ctx, dir, to) {
 			continue
 		}
-		if !at(ctx, dir, from) {
+		if !matches(ctx, dir, from) {
 			return fmt.Errorf("%w: the merge is done, but %s has changes of its own; bring it along with `git reset --hard`", ErrDirty, dir)
 		}
 		if err := advance(ctx, dir, from, to); err != nil {
@@ -133,8 +133,8 @@ func indexAt(ctx context.Context, dir string, commit gitdb.OID) bool {
 	return err == nil
 }
 
-// at reports whether index and tracked files are those of a commit.
-func at(ctx context.Context, dir string, commit gitdb.OID) bool {
+// matches reports whether index and tracked files are those of a commit.
+func matches(ctx context.Context, dir string, commit gitdb.OID) bool {
 	if !indexAt(ctx, dir, commit) {
 		return false
 	}

@@ -43,9 +43,6 @@ func (l *Local) commit(by signature.Signer, parent gitdb.OID, files map[string][
 	if tree == under.Tree {
 		return "", errors.New("the files change nothing")
 	}
-	if strings.ContainsAny(author.Name+author.Email, "<>\n\x00") {
-		return "", fmt.Errorf("author %q has characters that git cannot hold", author.Name)
-	}
 	fingerprint := by.Public().Fingerprint()
 	author.Name = cmp.Or(author.Name, fingerprint)
 	author.Email = cmp.Or(author.Email, "unknown@localhost")
