@@ -1,0 +1,416 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/assent-dev/assent/engine/plan"
+	"github.com/assent-dev/assent/engine/platform"
+)
+
+const (
+	lockKey   = 0x617373656e74 // "assent"
+	lockWait  = 10 * time.Second
+	lockEvery = 100 * time.Millisecond
+	maxTries  = 6
+	firstWait = 50 * time.Millisecond
+)
+
+var errFenced = errors.New("write: another engine has taken over this database")
+
+// run is one Apply.
+type run struct {
+	p     *Postgres
+	batch platform.Batch
+	want  wanted
+	s     *snapshot
+	b     *builder
+	epoch int64
+	out   []platform.Outcome
+	// seen holds, by position, what the read-back compares with.
+	seen map[int]work
+	// shut are the roles whose provision failed: nobody joins them now.
+	shut map[string]*fault
+	// had are the relations of roles as they were before the batch.
+	had map[string][]relName
+}
+
+// Apply implements platform.Platform. It takes one advisory lock for the
+// database, and every transaction moves an epoch that only the holder knows,
+// so that an engine which lost its session can no longer write.
+func (p *Postgres) Apply(ctx context.Context, batch platform.Batch) ([]platform.Outcome, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	r := &run{
+		p: p, batch: batch, want: wantedBy(batch.Changes),
+		seen: map[int]work{}, shut: map[string]*fault{}, had: map[string][]relName{},
+	}
+	for _, c := range batch.Changes {
+		r.out = append(r.out, platform.Outcome{
+			Change: c, Status: platform.Failed, Code: platform.Unreachable, Detail: "not reached: it is tried again in the next round",
+		})
+	}
+	unlock, err := p.lock(ctx)
+	if err != nil {
+		return r.fail(err)
+	}
+	defer unlock()
+	if err := r.start(ctx); err != nil {
+		return r.fail(err)
+	}
+	for _, u := range units(batch.Changes) {
+		if err := r.do(ctx, u, 0); err != nil {
+			return r.fail(err)
+		}
+	}
+	if err := r.verify(ctx); err != nil {
+		return r.fail(err)
+	}
+	return r.out, nil
+}
+
+// fail gives every change that was not read back the reason of the whole.
+func (r *run) fail(err error) ([]platform.Outcome, error) {
+	err = r.p.whole("apply", err)
+	code, hint := platform.CodeOf(err), ""
+	var pe *platform.Error
+	if errors.As(err, &pe) {
+		hint = pe.Hint
+	}
+	for i := range r.out {
+		if r.out[i].Code == platform.Unreachable || r.out[i].Status == platform.Applied || r.out[i].Status == platform.Done {
+			r.out[i].Status, r.out[i].Code, r.out[i].Detail = platform.Failed, code, "not carried out or not read back: "+hint
+		}
+	}
+	return r.out, err
+}
+
+// lock waits for the one writer's lock of this database.
+func (p *Postgres) lock(ctx context.Context) (func(), error) {
+	conn, err := p.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for end := time.Now().Add(lockWait); ; {
+		var ok bool
+		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(lockKey)).Scan(&ok); err != nil {
+			return nil, err
+		}
+		if ok {
+			break
+		}
+		if time.Now().After(end) {
+			return nil, &platform.Error{
+				Connection: p.cfg.Connection, Code: platform.Busy, Hint: "another engine writes to this database: stop one of the two",
+				Err: fmt.Errorf("lock database: held for more than %s", lockWait),
+			}
+		}
+		if err := sleep(ctx, lockEvery); err != nil {
+			return nil, err
+		}
+	}
+	return func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if _, err := conn.Exec(ctx, `SELECT pg_advisory_unlock($1)`, int64(lockKey)); err != nil {
+			_ = conn.Close(ctx) // the lock ends with the session
+		}
+	}, nil
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// start reads, refuses what is behind, makes the books and records the mark.
+func (r *run) start(ctx context.Context) error {
+	if err := r.reread(ctx); err != nil {
+		return err
+	}
+	behind := r.behind()
+	if behind != nil {
+		for _, c := range r.batch.Changes {
+			if !takesAway(c) {
+				return behind
+			}
+		}
+	}
+	for name := range r.s.roles {
+		r.had[name] = r.s.reached(name)
+	}
+	if r.s.book == nil && (len(r.batch.Changes) > 0 || r.batch.Mark.Seq > 0) {
+		r.b.bootstrap()
+		if err := r.tx(ctx, r.b.take(), false); err != nil {
+			return err
+		}
+	}
+	if r.s.book == nil {
+		return nil
+	}
+	r.epoch = r.s.book.epoch
+	if behind == nil {
+		r.b.mark(r.batch.Mark)
+		if err := r.tx(ctx, r.b.take(), true); err != nil {
+			return err
+		}
+	}
+	return r.leftovers(ctx)
+}
+
+func (r *run) reread(ctx context.Context) error {
+	s, err := r.p.read(ctx, r.want)
+	if err != nil {
+		return err
+	}
+	r.s, r.b = s, &builder{s: s}
+	return nil
+}
+
+// behind is the refusal of a batch that is older than what the database holds.
+func (r *run) behind() error {
+	b, m := r.s.book, r.batch.Mark
+	if b == nil || m.Seq > b.seq || m.Seq == b.seq && (m.Digest == b.digest || b.seq == 0) {
+		return nil
+	}
+	return &platform.Error{
+		Connection: r.p.cfg.Connection, Code: platform.Behind,
+		Hint: "the ledger went back or was rewritten: restore it, or bring it past the position that the database holds",
+		Err:  fmt.Errorf("apply at ledger position %d: the database holds %d, or another digest", m.Seq, b.seq),
+	}
+}
+
+// leftovers ends the sessions that an Apply before this one did not come to.
+func (r *run) leftovers(ctx context.Context) error {
+	byRole := map[string][]string{}
+	for k, m := range r.s.book.members {
+		if m.ending {
+			byRole[k.role] = append(byRole[k.role], k.account)
+		}
+	}
+	for _, name := range keys(byRole) {
+		for _, a := range byRole[name] {
+			if _, _, err := r.end(ctx, a); err != nil {
+				return err
+			}
+		}
+		r.b.settled(name, byRole[name])
+		if err := r.tx(ctx, r.b.take(), true); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// do carries out a unit, with retries; it splits a unit of many people to find
+// the one that fails. Its error means that nothing further can be done.
+func (r *run) do(ctx context.Context, u unit, try int) error {
+	if f := r.shut[u.key.RoleName()]; f != nil && (u.action == plan.Allow || u.action == plan.Extend) {
+		r.refuse(u, f.code, "the role is not as it should be: "+f.detail)
+		return nil
+	}
+	w, err := r.b.build(u, r.batch.Changes)
+	if err == nil {
+		err = r.carryOut(ctx, u, w)
+	}
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errFenced) || ctx.Err() != nil || r.p.conn == nil || r.p.conn.IsClosed() {
+		return err
+	}
+	code, hint := reason(err)
+	if err := r.reread(ctx); err != nil {
+		return err
+	}
+	retry := code == platform.Busy && try < maxTries
+	if retry {
+		wait := firstWait << try
+		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
+			return err
+		}
+	}
+	if n := len(u.at); n > 1 && (!retry || try > 0) {
+		left, right := u, u
+		left.at, right.at = u.at[:n/2], u.at[n/2:]
+		if err := r.do(ctx, left, try); err != nil {
+			return err
+		}
+		return r.do(ctx, right, try)
+	}
+	if retry {
+		return r.do(ctx, u, try+1)
+	}
+	detail := hint
+	var f *fault
+	if !errors.As(err, &f) {
+		detail = scrub(err).Error() + ": " + hint
+		f = &fault{code, detail}
+	}
+	if u.action == plan.Provision {
+		r.shut[u.key.RoleName()] = f
+	}
+	r.refuse(u, code, detail)
+	return nil
+}
+
+// refuse ends every change of a unit without success.
+func (r *run) refuse(u unit, code platform.Code, detail string) {
+	for _, i := range u.at {
+		r.set(i, &fault{code, detail})
+	}
+}
+
+// set ends a change with a fault. What is missing may come: it is pending.
+func (r *run) set(i int, f *fault) {
+	status := platform.Failed
+	if f.code == platform.NoAccount || f.code == platform.NoObject || f.code == platform.NoColumn {
+		status = platform.Pending
+	}
+	r.out[i].Status, r.out[i].Code, r.out[i].Detail = status, f.code, f.detail
+}
+
+func (r *run) carryOut(ctx context.Context, u unit, w work) error {
+	if err := r.tx(ctx, w.first, true); err != nil {
+		return err
+	}
+	notes := map[string]string{}
+	ended := map[string]int{}
+	for _, a := range w.end {
+		n, note, err := r.end(ctx, a)
+		if err != nil {
+			return err
+		}
+		ended[a], notes[a] = n, note
+	}
+	for _, stmts := range w.rest {
+		if err := r.tx(ctx, stmts, true); err != nil {
+			return err
+		}
+	}
+	for _, i := range u.at {
+		o := &r.out[i]
+		o.Status, o.Code, o.Detail = platform.Done, "", ""
+		if c := o.Change; c.Grant != nil && w.touched[c.Grant.Principal] || c.Grant == nil && len(w.first)+len(w.rest) > 0 {
+			o.Status = platform.Applied
+		}
+		r.note(o, ended, notes)
+		r.seen[i] = w
+	}
+	return nil
+}
+
+// note adds to an outcome what became of the sessions.
+func (r *run) note(o *platform.Outcome, ended map[string]int, notes map[string]string) {
+	for _, a := range keys(ended) {
+		if o.Change.Grant == nil || o.Change.Grant.Principal == a {
+			o.SessionsEnded += ended[a]
+			if notes[a] != "" {
+				o.Detail = notes[a]
+			}
+		}
+	}
+}
+
+// end ends the sessions of an account. That the engine may not is no error: it
+// is a note for the outcome.
+func (r *run) end(ctx context.Context, account string) (int, string, error) {
+	if r.p.cfg.NoEndSessions {
+		return 0, "open sessions were left alone: one that holds on to the role reads until it disconnects", nil
+	}
+	stmt := r.s.endSessions(account)
+	if err := r.hook(ctx, stmt.Text); err != nil {
+		return 0, "", err
+	}
+	var n int
+	err := r.p.conn.QueryRow(ctx, stmt.Text).Scan(&n)
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return 0, "open sessions of " + account + " could not be ended (" + pg.Message + "): grant pg_signal_backend to the engine's account", nil
+	}
+	return n, "", err
+}
+
+func (r *run) hook(ctx context.Context, sql string) error {
+	if r.p.before == nil {
+		return nil
+	}
+	return r.p.before(ctx, sql)
+}
+
+// tx runs statements in one transaction that holds the fence.
+func (r *run) tx(ctx context.Context, stmts []platform.Statement, fenced bool) error {
+	if len(stmts) == 0 {
+		return nil
+	}
+	tx, err := r.p.conn.BeginTx(ctx, pgx.TxOptions{})
+	if err != nil {
+		return err
+	}
+	defer func() { _ = tx.Rollback(ctx) }()
+	if fenced {
+		tag, err := tx.Exec(ctx, `UPDATE assent.meta SET epoch = epoch + 1 WHERE epoch = $1`, r.epoch)
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() != 1 {
+			return errFenced
+		}
+	}
+	for _, s := range stmts {
+		if err := r.exec(ctx, tx.Conn(), s.Text); err != nil {
+			return err
+		}
+	}
+	if err := r.hook(ctx, "COMMIT"); err != nil {
+		return err
+	}
+	if err := tx.Commit(ctx); err != nil {
+		return err
+	}
+	if fenced {
+		r.epoch++
+	}
+	return nil
+}
+
+// exec runs one statement through the extended protocol, which takes no
+// second one, and turns a warning that nothing was granted into an error.
+func (r *run) exec(ctx context.Context, conn *pgx.Conn, sql string) error {
+	if err := r.hook(ctx, sql); err != nil {
+		return err
+	}
+	r.p.notices = nil
+	if res := conn.PgConn().ExecParams(ctx, sql, nil, nil, nil, nil).Read(); res.Err != nil {
+		return res.Err
+	}
+	for _, n := range r.p.notices {
+		if n.Code == "01007" || n.Code == "01006" {
+			return faultf(platform.NoRight, "%s on %q: give the engine's account the right with grant option", n.Message, firstWords(sql))
+		}
+	}
+	return nil
+}
+
+func firstWords(sql string) string {
+	if i := strings.Index(sql, " TO "); i > 0 {
+		return sql[:i]
+	}
+	if i := strings.Index(sql, " FROM "); i > 0 {
+		return sql[:i]
+	}
+	return sql
+}

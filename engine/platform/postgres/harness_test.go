@@ -1,0 +1,288 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/platform/platformtest"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// server is the private server of this test binary, nil where there is none.
+var server *Private
+
+var databases atomic.Int64
+
+func TestMain(m *testing.M) {
+	s, err := StartPrivate(context.Background(), "")
+	if err != nil && !errors.Is(err, ErrNoServer) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	server = s
+	code := m.Run()
+	if server != nil {
+		if err := server.Stop(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
+
+const consumerPassword = "consumer"
+
+// place is a database of its own on the private server. Accounts and roles are
+// the cluster's, so they are dropped with the place.
+type place struct {
+	t      *testing.T
+	db     string
+	engine string // DSN
+	owner  *pgx.Conn
+	admin  *pgx.Conn
+}
+
+var _ platformtest.Harness = (*place)(nil)
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	if server == nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(ErrNoServer)
+		}
+		t.Skip(ErrNoServer)
+	}
+	ctx := t.Context()
+	n := strconv.FormatInt(databases.Add(1), 10)
+	h := &place{t: t, db: "db" + n}
+	h.admin = dial(t, server.AdminDSN(""))
+	mustExec(t, h.admin, "CREATE DATABASE "+h.db)
+	h.admin = dial(t, server.AdminDSN(h.db))
+	mustExec(t, h.admin, "CREATE ROLE owner"+n+" LOGIN PASSWORD 'owner'", "CREATE SCHEMA shop AUTHORIZATION owner"+n,
+		"GRANT USAGE ON SCHEMA shop TO PUBLIC")
+	engine, err := server.CreateEngine(ctx, "engine"+n, h.db, "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.engine = engine
+	h.owner = dial(t, server.DSN("owner"+n, "owner", h.db))
+	mustExec(t, h.owner, "ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO engine"+n+" WITH GRANT OPTION")
+	t.Cleanup(func() { h.drop() })
+	return h
+}
+
+// drop removes the database and every role made since, so that places do not
+// meet in the names of the cluster.
+func (h *place) drop() {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, server.AdminDSN(""))
+	if err != nil {
+		h.t.Error(err)
+		return
+	}
+	defer conn.Close(ctx)
+	_ = h.owner.Close(ctx)
+	if _, err := conn.Exec(ctx, "DROP DATABASE "+h.db+" WITH (FORCE)"); err != nil {
+		h.t.Error(err)
+		return
+	}
+	// Places nest: the logins of the outer ones stay.
+	rows, err := conn.Query(ctx, "SELECT rolname FROM pg_roles WHERE rolname !~ '^pg_' AND rolname <> current_user"+
+		" AND (rolname !~ '^(owner|engine)[0-9]+$' OR rolname IN ('owner' || $1, 'engine' || $1))", strings.TrimPrefix(h.db, "db"))
+	if err != nil {
+		h.t.Error(err)
+		return
+	}
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		h.t.Error(err)
+	}
+	for _, n := range names {
+		if _, err := conn.Exec(ctx, "DROP OWNED BY "+ident(n)); err != nil {
+			h.t.Error(err)
+		}
+	}
+	for _, n := range names {
+		if _, err := conn.Exec(ctx, "DROP ROLE "+ident(n)); err != nil {
+			h.t.Error(err)
+		}
+	}
+}
+
+func dial(t *testing.T, dsn string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	return conn
+}
+
+func mustExec(t *testing.T, conn *pgx.Conn, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := conn.Exec(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+func (h *place) Connection() resource.Name { return "warehouse" }
+func (h *place) Database() string          { return h.db }
+func (h *place) Schema() string            { return "shop" }
+
+func (h *place) Platform(ctx context.Context) (platform.Platform, error) { return h.open(ctx) }
+
+func (h *place) open(ctx context.Context) (*Postgres, error) {
+	return Open(ctx, Config{Connection: h.Connection(), DSN: h.engine})
+}
+
+func (h *place) CreateAccount(ctx context.Context, account string) error {
+	_, err := h.admin.Exec(ctx, "CREATE ROLE "+ident(account)+" LOGIN PASSWORD '"+consumerPassword+"'")
+	return err
+}
+
+func (h *place) CreateTable(ctx context.Context, t platformtest.Table) error {
+	var defs []string
+	for i, c := range t.Columns {
+		def := ident(c) + " text"
+		if i == 0 {
+			def += " PRIMARY KEY"
+		}
+		defs = append(defs, def)
+	}
+	name := ident("shop", t.Name)
+	if _, err := h.owner.Exec(ctx, "CREATE TABLE "+name+" ("+strings.Join(defs, ", ")+")"); err != nil {
+		return err
+	}
+	for _, row := range t.Rows {
+		if err := insert(ctx, h.owner, name, t.Columns, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func insert(ctx context.Context, conn *pgx.Conn, table string, columns, values []string) error {
+	var holes []string
+	var args []any
+	for i, v := range values {
+		holes = append(holes, "$"+strconv.Itoa(i+1))
+		args = append(args, v)
+	}
+	_, err := conn.Exec(ctx, "INSERT INTO "+table+" ("+idents(columns)+") VALUES ("+strings.Join(holes, ", ")+")", args...)
+	return err
+}
+
+func (h *place) DropTable(ctx context.Context, name string) error {
+	_, err := h.owner.Exec(ctx, "DROP TABLE "+ident("shop", name)+" CASCADE")
+	return err
+}
+
+func (h *place) GrantByHand(ctx context.Context, account, table string) error {
+	_, err := h.owner.Exec(ctx, "GRANT SELECT ON "+ident("shop", table)+" TO "+ident(account))
+	return err
+}
+
+func (h *place) RevokeByHand(ctx context.Context, account, role string) error {
+	_, err := h.admin.Exec(ctx, "REVOKE "+ident(role)+" FROM "+ident(account)+" CASCADE")
+	return err
+}
+
+func (h *place) AddByHand(ctx context.Context, account, role string) error {
+	_, err := h.admin.Exec(ctx, "GRANT "+ident(role)+" TO "+ident(account))
+	return err
+}
+
+func (h *place) TakeRoleName(ctx context.Context, role string) error {
+	_, err := h.admin.Exec(ctx, "CREATE ROLE "+ident(role))
+	return err
+}
+
+func (h *place) AddColumn(ctx context.Context, table, column, value string) error {
+	_, err := h.owner.Exec(ctx, "ALTER TABLE "+ident("shop", table)+" ADD COLUMN "+ident(column)+" text DEFAULT "+literal(value))
+	return err
+}
+
+func (h *place) CanName(_, name string) bool { return nameable(name) }
+
+// as runs something in a session of the account's own.
+func (h *place) as(ctx context.Context, account string, run func(*pgx.Conn) error) error {
+	conn, err := pgx.Connect(ctx, server.DSN(account, consumerPassword, h.db))
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return run(conn)
+}
+
+func (h *place) Select(ctx context.Context, account, address string, columns ...string) ([][]string, error) {
+	return h.rows(ctx, account, "SELECT "+texts(columns)+" FROM "+address+" ORDER BY 1")
+}
+
+func (h *place) SelectWhere(ctx context.Context, account, address, column, value string, columns ...string) ([][]string, error) {
+	return h.rows(ctx, account, "SELECT "+texts(columns)+" FROM "+address+" WHERE "+ident(column)+" = $1 ORDER BY 1", value)
+}
+
+func texts(columns []string) string {
+	var list []string
+	for _, c := range columns {
+		list = append(list, "coalesce("+ident(c)+"::text, '<null>')")
+	}
+	return strings.Join(list, ", ")
+}
+
+func (h *place) rows(ctx context.Context, account, sql string, args ...any) (out [][]string, err error) {
+	err = h.as(ctx, account, func(conn *pgx.Conn) error {
+		rows, err := conn.Query(ctx, sql, args...)
+		if err != nil {
+			return err
+		}
+		out, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) ([]string, error) {
+			values, err := row.Values()
+			var texts []string
+			for _, v := range values {
+				texts = append(texts, v.(string))
+			}
+			return texts, err
+		})
+		return err
+	})
+	return out, err
+}
+
+func (h *place) Insert(ctx context.Context, account, address string, columns, values []string) error {
+	return h.as(ctx, account, func(conn *pgx.Conn) error { return insert(ctx, conn, address, columns, values) })
+}
+
+func (h *place) Update(ctx context.Context, account, address, key, keyValue, column, value string) error {
+	return h.as(ctx, account, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "UPDATE "+address+" SET "+ident(column)+" = $1 WHERE "+ident(key)+" = $2", value, keyValue)
+		return err
+	})
+}
+
+func (h *place) Delete(ctx context.Context, account, address, key, keyValue string) error {
+	return h.as(ctx, account, func(conn *pgx.Conn) error {
+		_, err := conn.Exec(ctx, "DELETE FROM "+address+" WHERE "+ident(key)+" = $1", keyValue)
+		return err
+	})
+}
+
+func (h *place) BaseAddress(table string) string { return ident("shop", table) }
+
+func (h *place) Denied(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "42501"
+}

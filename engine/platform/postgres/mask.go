@@ -1,0 +1,121 @@
+package postgres
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// column is a column as the catalog describes it. typ is the name of its type
+// with the modifier, of a domain's base type, ready to stand in a statement.
+type column struct {
+	name     string
+	typ      string // varchar(20)
+	base     string // the type's name in pg_type, without modifier: varchar, int4
+	category string // pg_type.typcategory: S text, N number, D date and time, B boolean
+	system   bool   // the type belongs to pg_catalog
+	declared string // the type as the table declares it
+	notNull  bool
+	comment  string
+}
+
+// expression is what a view shows for the column, and whether it reads the
+// column at all. saltRef is how a hash refers to the salt.
+//
+//	null      NULL of the column's type
+//	constant  the value, of the column's type where it can be one, else text
+//	hash      64 hexadecimal digits
+//	regex     the column as text, every match replaced
+//	partial   as text, asterisks but for the ends; all asterisks where the
+//	          ends would meet
+//	round     numbers, rounded; numbers written as text likewise, other text NULL
+func expression(c column, m *resource.Mask) (sql string, reads bool, err error) {
+	ref := "t." + ident(c.name)
+	if m == nil {
+		return ref, true, nil
+	}
+	text := ref + "::pg_catalog.text"
+	switch m.Type {
+	case resource.MaskNull:
+		return "NULL::" + c.typ, false, nil
+	case resource.MaskConstant:
+		sql, err := constant(c, m.Value)
+		return sql, false, err
+	case resource.MaskHash:
+		return "pg_catalog.encode(pg_catalog.sha256((SELECT s.salt FROM " + ident(bookSchema, "salt") +
+			" AS s) || pg_catalog.convert_to(" + text + ", 'UTF8')), 'hex')", true, nil
+	case resource.MaskRegex:
+		if checkText(m.Pattern) != nil || checkText(m.Replacement) != nil {
+			return "", false, errNotText
+		}
+		return fmt.Sprintf("pg_catalog.regexp_replace(%s, %s, %s, 'g')", text, literal(m.Pattern), literal(m.Replacement)), true, nil
+	case resource.MaskPartial:
+		return partial(text, m.KeepFirst, m.KeepLast)
+	case resource.MaskRound:
+		return round(c, ref, m.Digits)
+	default:
+		return "", false, fmt.Errorf("mask column %s: no mask type %q", c.name, m.Type)
+	}
+}
+
+func constant(c column, value string) (string, error) {
+	if err := checkText(value); err != nil {
+		return "", err
+	}
+	if c.system && fits(c, value) {
+		return literal(value) + "::" + c.typ, nil
+	}
+	return literal(value) + "::pg_catalog.text", nil
+}
+
+// fits reports whether a constant surely is a value of the column's type.
+func fits(c column, value string) bool {
+	bits := map[string]int{"int2": 16, "int4": 32, "int8": 64}[c.base]
+	switch {
+	case bits != 0:
+		_, err := strconv.ParseInt(value, 10, bits)
+		return err == nil
+	case c.base == "numeric" && c.typ == "numeric" || c.base == "float8":
+		_, err := strconv.ParseInt(value, 10, 32)
+		return err == nil
+	case c.base == "bool":
+		return value == "true" || value == "false"
+	case c.base == "date":
+		_, err := time.Parse(time.DateOnly, value)
+		return err == nil
+	case c.base == "timestamp" || c.base == "timestamptz":
+		_, err := time.Parse(time.RFC3339, value)
+		return err == nil
+	default:
+		return c.base == "text"
+	}
+}
+
+func partial(text string, first, last int) (string, bool, error) {
+	if first < 0 || last < 0 || first > maxKeep || last > maxKeep {
+		return "", false, fmt.Errorf("mask partly: keepFirst and keepLast must be between 0 and %d", maxKeep)
+	}
+	n := "pg_catalog.char_length(" + text + ")"
+	return fmt.Sprintf("CASE WHEN %[1]s <= %[2]d THEN pg_catalog.repeat('*', %[1]s)"+
+		" ELSE pg_catalog.\"left\"(%[3]s, %[4]d) || pg_catalog.repeat('*', %[1]s - %[2]d) || pg_catalog.\"right\"(%[3]s, %[5]d) END",
+		n, first+last, text, first, last), true, nil
+}
+
+const maxKeep = 1000
+
+func round(c column, ref string, digits int) (string, bool, error) {
+	if digits < -1000 || digits > 1000 {
+		return "", false, fmt.Errorf("round column %s: digits must be between -1000 and 1000", c.name)
+	}
+	switch {
+	case c.system && c.category == "N" && c.base != "money":
+		return fmt.Sprintf("pg_catalog.round(%s::pg_catalog.numeric, %d)", ref, digits), true, nil
+	case c.system && c.category == "S":
+		return fmt.Sprintf("CASE WHEN %[1]s::pg_catalog.text ~ '^[-+]?[0-9]{1,100}([.][0-9]{1,100})?$'"+
+			" THEN pg_catalog.round(%[1]s::pg_catalog.text::pg_catalog.numeric, %[2]d)::pg_catalog.text END", ref, digits), true, nil
+	default:
+		return "", false, fmt.Errorf("round column %s: its type %s is no number", c.name, c.declared)
+	}
+}

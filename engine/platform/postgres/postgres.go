@@ -1,0 +1,120 @@
+// Package postgres carries out roles and grants in PostgreSQL 15 and newer.
+//
+// # Model
+//
+// Each grant.RoleKey is one NOLOGIN group role; people are members of it. A
+// clear object is opened by column privileges on exactly the listed columns of
+// the table itself, so a new column stays hidden. An object with any mask is
+// opened through a static view in a schema of the role's own, owned by the
+// NOLOGIN role assent_views, which alone holds SELECT on the columns that the
+// view refers to. A masked object cannot be written, and row-level security of
+// the table applies to assent_views as to anybody.
+//
+// A hash mask is the SHA-256, in hexadecimal, of a secret salt and the value's
+// text. The salt is a row of the bookkeeping that only the engine and
+// assent_views may read; the view refers to it, so that it appears neither in
+// the text of the view nor in a preview, and nobody but the engine can call
+// the hash on values of his choice. The text of a date, a float or a byte
+// string follows the session's settings, and so does its hash.
+//
+// # Ownership
+//
+// Everything that the engine makes carries a mark: a COMMENT, and a row in the
+// schema "assent". A role or schema that has the name but neither mark is left
+// alone. Privileges that another role granted are reported, never changed. That
+// needs an engine account which is neither superuser nor owner of the tables:
+// see SetupSQL, and Warnings for an account that is.
+//
+// # Limits
+//
+// One connection governs one database; roles belong to the cluster, so two
+// databases of one cluster cannot hold the same product: the second one is
+// told that the role is not ours. Sequences are not granted: insert into
+// tables whose keys are identity columns, or state the key.
+//
+// Nothing here decides who may have what, reads Git, starts goroutines (but
+// for the private server of StartPrivate) or logs.
+package postgres
+
+import (
+	"context"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+var _ platform.Platform = (*Postgres)(nil)
+
+// Config says how to reach one database. DSN, a URL or keywords as libpq reads
+// them, wins over the fields below it.
+type Config struct {
+	Connection resource.Name // the name that grants on this database carry
+	DSN        string
+	Host       string
+	Port       int // 5432 where zero
+	Database   string
+	TLS        string // verify-full where empty, verify-ca, require, disable
+	User       string
+	Password   string
+	// NoEndSessions leaves the open sessions of a person whose access ended
+	// alone. A session that holds on to the role (SET ROLE on PostgreSQL 15, an
+	// open cursor on any) then keeps reading until it disconnects.
+	NoEndSessions bool
+}
+
+// Postgres is one database under governance. Its methods may be called from
+// several goroutines; they take turns.
+type Postgres struct {
+	cfg  Config
+	pgx  *pgx.ConnConfig
+	mu   sync.Mutex
+	conn *pgx.Conn
+	// closed is set for good by Close.
+	closed bool
+	// notices are what the server said during the last statement.
+	notices []*pgconn.Notice
+	// before, where set, is called ahead of each statement that writes; an
+	// error stops the transaction. Tests fail the engine with it.
+	before func(ctx context.Context, sql string) error
+}
+
+// Open checks the configuration. The connection is made by the first call that
+// needs it, and again after it was lost.
+func Open(_ context.Context, cfg Config) (*Postgres, error) {
+	p := &Postgres{cfg: cfg}
+	c, err := p.connConfig()
+	if err != nil {
+		return nil, err
+	}
+	p.pgx = c
+	return p, nil
+}
+
+// Capabilities implements platform.Platform.
+func (p *Postgres) Capabilities() platform.Capabilities {
+	return platform.Capabilities{
+		Masks: []resource.MaskType{
+			resource.MaskNull, resource.MaskConstant, resource.MaskHash,
+			resource.MaskRegex, resource.MaskPartial, resource.MaskRound,
+		},
+		AccessLevels: []resource.AccessLevel{resource.Read, resource.Write},
+		EndSessions:  !p.cfg.NoEndSessions,
+	}
+}
+
+// Close implements platform.Platform. Every later call is an error.
+func (p *Postgres) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closed = true
+	if p.conn == nil {
+		return nil
+	}
+	err := p.conn.Close(context.Background())
+	p.conn = nil
+	return err
+}

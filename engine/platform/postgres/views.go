@@ -1,0 +1,214 @@
+package postgres
+
+import (
+	"strings"
+
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// definition is the statement that makes the view of a masked object, the
+// columns of the table that it reads, and whether it needs the salt.
+func definition(schemaName string, o grant.Object, r *relation) (text string, reads []string, salted bool, err error) {
+	var list []string
+	for _, c := range o.Columns {
+		have, _ := r.column(c.Name)
+		sql, uses, err := expression(have, c.Mask)
+		if err != nil {
+			return "", nil, false, err
+		}
+		list = append(list, sql+" AS "+ident(c.Name))
+		if uses {
+			reads = append(reads, c.Name)
+		}
+		salted = salted || c.Mask != nil && c.Mask.Type == resource.MaskHash
+	}
+	text = "CREATE VIEW " + ident(schemaName, viewName(o.Path)) + " AS SELECT " + strings.Join(list, ", ") +
+		" FROM " + ident(r.schema, r.name) + " AS t"
+	return text, reads, salted, nil
+}
+
+// views makes the schema and the views of the masked objects.
+func (b *builder) views(can grant.Role) error {
+	schemaName, name := can.SchemaName(), can.RoleName()
+	kept := false
+	for _, o := range can.Objects {
+		if !o.Masked() {
+			continue
+		}
+		if !kept {
+			if err := b.viewSchema(schemaName); err != nil {
+				return err
+			}
+			b.use(name, schemaName)
+			kept = true
+		}
+		if err := b.view(name, schemaName, o); err != nil {
+			return err
+		}
+	}
+	if !kept {
+		b.dropSchema(schemaName)
+	}
+	return nil
+}
+
+func (b *builder) viewSchema(name string) error {
+	if err := b.owner(); err != nil {
+		return err
+	}
+	if err := b.s.schemaMine(name); err != nil {
+		return err
+	}
+	if b.s.schemas[name] != nil {
+		return nil
+	}
+	b.add("make the schema of the masked views", "CREATE SCHEMA "+ident(name)+" AUTHORIZATION "+viewsRole)
+	b.add("mark the schema as ours", "COMMENT ON SCHEMA "+ident(name)+" IS "+literal(b.s.schemaMark()))
+	b.s.schemas[name] = &schema{
+		name: name, comment: b.s.schemaMark(), planned: true,
+		usage: map[string]bool{}, granted: map[string]bool{},
+	}
+	return nil
+}
+
+// view makes one view, or makes it anew where its definition or the server's
+// own idea of it changed.
+func (b *builder) view(name, schemaName string, o grant.Object) error {
+	at := relName{schemaName, viewName(o.Path)}
+	base := b.s.rels[relName{o.Path[1], o.Path[2]}]
+	text, reads, salted, err := definition(schemaName, o, base)
+	if err != nil {
+		return faultf(platform.Unsupported, "%s: %v", dotted(o.Path), err)
+	}
+	b.grantColumns("the view shows or masks these columns", viewsRole, base, "SELECT", reads)
+	if salted {
+		b.salted()
+	}
+	have := b.s.rels[at]
+	if have != nil && b.s.intact(have, name, digest(text)) {
+		b.grantTable("open the masked view", name, have, "SELECT")
+		return nil
+	}
+	if have != nil {
+		if _, booked := b.s.book.views[at]; !booked && !strings.HasPrefix(have.comment, markPrefix) {
+			return faultf(notOurs, "%s.%s exists and is not ours: drop it", at.schema, at.name)
+		}
+		b.dropView(at)
+	}
+	b.checkPatterns(o)
+	b.add("mask "+dotted(o.Path), text)
+	v := ident(at.schema, at.name)
+	b.add("the owner alone reads the table", "ALTER VIEW "+v+" OWNER TO "+viewsRole)
+	b.add("keep the view's digest with it", "COMMENT ON VIEW "+v+" IS "+literal(viewMark(digest(text))))
+	b.s.rels[at] = &relation{relName: at, kind: 'v', owner: viewsRole, comment: viewMark(digest(text)), direct: map[string]*held{}}
+	b.grantTable("open the masked view", name, b.s.rels[at], "SELECT")
+	b.add("keep what the server made of the view",
+		"INSERT INTO assent.view (schema, name, role, path, text, def) SELECT "+literal(at.schema)+", "+literal(at.name)+", "+literal(name)+", "+
+			array(o.Path)+", "+literal(digest(text))+", encode(sha256(convert_to(pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, ''), 'UTF8')), 'hex')"+
+			" FROM pg_class c WHERE c.oid = "+literal(v)+"::regclass"+
+			" ON CONFLICT (schema, name) DO UPDATE SET role = EXCLUDED.role, path = EXCLUDED.path, text = EXCLUDED.text, def = EXCLUDED.def")
+	b.s.book.views[at] = bookView{role: name, path: o.Path, text: digest(text)}
+	return nil
+}
+
+// salted lets the owner of the views read the salt, where it does not yet.
+func (b *builder) salted() {
+	if !b.s.salted {
+		b.salt()
+		b.s.salted = true
+	}
+}
+
+// checkPatterns makes the server refuse a bad pattern now, not when somebody
+// reads the view.
+func (b *builder) checkPatterns(o grant.Object) {
+	for _, c := range o.Columns {
+		if c.Mask != nil && c.Mask.Type == resource.MaskRegex {
+			b.add("check the pattern of "+c.Name,
+				"SELECT regexp_replace('', "+literal(c.Mask.Pattern)+", "+literal(c.Mask.Replacement)+", 'g')")
+		}
+	}
+}
+
+// intact reports whether a view still is what we made.
+func (s *snapshot) intact(r *relation, role, text string) bool {
+	b, ok := s.book.views[r.relName]
+	return ok && r.kind == 'v' && b.role == role && b.text == text && b.def == r.def &&
+		r.owner == viewsRole && r.comment == viewMark(text)
+}
+
+func (b *builder) dropView(at relName) {
+	if r := b.s.rels[at]; r != nil && r.kind == 'v' {
+		b.add("the view is no longer right", "DROP VIEW "+ident(at.schema, at.name))
+		delete(b.s.rels, at)
+	}
+	if _, ok := b.s.book.views[at]; ok {
+		b.add("forget the view", "DELETE FROM assent.view WHERE schema = "+literal(at.schema)+" AND name = "+literal(at.name))
+		delete(b.s.book.views, at)
+	}
+}
+
+// dropSchema drops a schema of ours once no view is left in it.
+func (b *builder) dropSchema(name string) {
+	n := b.s.schemas[name]
+	if n == nil || b.s.schemaMine(name) != nil {
+		return
+	}
+	for at := range b.s.rels {
+		if at.schema == name {
+			return
+		}
+	}
+	b.add("no masked view is left in it", "DROP SCHEMA "+ident(name))
+	delete(b.s.schemas, name)
+}
+
+// ownerRest takes from the owner of the views the columns that no view of the
+// role's present or former tables reads any more.
+func (b *builder) ownerRest(can grant.Role) {
+	name := can.RoleName()
+	touched := map[relName]bool{}
+	for _, o := range b.s.book.roles[name].body.Objects {
+		touched[relName{o.Path[1], o.Path[2]}] = true
+	}
+	for _, o := range can.Objects {
+		touched[relName{o.Path[1], o.Path[2]}] = true
+	}
+	need := map[relName]*held{}
+	for at := range touched {
+		need[at] = newHeld()
+	}
+	count := func(r grant.Role) {
+		for _, o := range r.Objects {
+			at := relName{o.Path[1], o.Path[2]}
+			base := b.s.rels[at]
+			if !touched[at] || base == nil || !o.Masked() {
+				continue
+			}
+			if _, reads, _, err := definition(r.SchemaName(), o, base); err == nil {
+				need[at].add(access{priv: "SELECT", columns: reads})
+			}
+		}
+	}
+	for other, r := range b.s.book.roles {
+		if other != name {
+			count(r.body)
+		}
+	}
+	count(can)
+	for _, at := range relNames(need) {
+		if base := b.s.rels[at]; base != nil {
+			b.keepOnly("no view reads this any more", viewsRole, base, need[at])
+		}
+	}
+}
+
+func array(parts []string) string {
+	quoted := make([]string, len(parts))
+	for i, p := range parts {
+		quoted[i] = literal(p)
+	}
+	return "ARRAY[" + strings.Join(quoted, ", ") + "]"
+}
