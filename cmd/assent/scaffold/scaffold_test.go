@@ -8,11 +8,16 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/fstest"
+	"time"
 
 	"gopkg.in/yaml.v3"
 
 	"github.com/assent-dev/assent/cmd/assent/scaffold"
+	"github.com/assent-dev/assent/engine/policy"
 	"github.com/assent-dev/assent/engine/repo"
+	"github.com/assent-dev/assent/engine/validate"
+	"github.com/assent-dev/assent/policies"
 	"github.com/assent-dev/assent/schemas"
 )
 
@@ -20,7 +25,7 @@ import (
 func TestFilesHoldDotFilesToo(t *testing.T) {
 	files := scaffold.Files()
 	for _, want := range []string{
-		"assent.yaml", "README.md", ".editorconfig", ".gitattributes", ".gitignore",
+		"assent.yaml", "README.md", ".editorconfig", ".gitattributes",
 		".vscode/settings.json", ".vscode/extensions.json", ".github/workflows/assent-validate.yml",
 		"policies/limits.rego", "policies/limits_test.rego",
 	} {
@@ -65,6 +70,29 @@ func TestEveryResourceNamesItsSchema(t *testing.T) {
 	}
 	if count < 10 {
 		t.Errorf("only %d resource files", count)
+	}
+}
+
+// What init writes is clean, and its rules pass their tests.
+func TestFilesValidate(t *testing.T) {
+	all := fstest.MapFS{}
+	for name, raw := range scaffold.Files() {
+		all[name] = &fstest.MapFile{Data: scaffold.Fill(raw, "acme-1234", "v0.1.0")}
+	}
+	snap, err := repo.LoadDir(t.Context(), all)
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := time.Date(2026, 11, 9, 9, 0, 0, 0, time.UTC)
+	for _, d := range slices.Concat(snap.Problems, validate.Set(nil, snap.Set, now, nil)) {
+		t.Error(d)
+	}
+	report, err := policy.Test(t.Context(), policies.Builtin(), snap.Policies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if report.Passed == 0 || report.Failed > 0 {
+		t.Errorf("rules: %d passed, %d failed", report.Passed, report.Failed)
 	}
 }
 
