@@ -87,13 +87,19 @@ func checkText(file string, raw []byte, out *diag.List) {
 			report(i, 0, CodeBOM, "file starts with a byte order mark", "save it as UTF-8 without a byte order mark")
 		case r == '\r':
 			report(i, 1, CodeCarriageReturn, "line ends with a carriage return", "save the file with LF line ends (git config core.autocrlf input)")
-		case r < ' ' || r >= 0x7f && r <= 0x9f && r != 0x85 || r == 0xfffe || r == 0xffff:
+		case control(r):
 			report(i, 1, CodeControl, "control character "+codePoint(r), "delete it")
 		case invisible(r):
 			report(i, 1, CodeInvisible, "invisible character "+codePoint(r)+": "+describe(r), "delete it: what a reviewer sees must be what the engine reads")
 		}
 		i += size
 	}
+}
+
+// control reports code points that are no text: C0 but tab and line feed, C1, and
+// the two that are no characters. Carriage return and NEL have codes of their own.
+func control(r rune) bool {
+	return r < ' ' && r != '\n' && r != '\t' && r != '\r' || r >= 0x7f && r <= 0x9f && r != 0x85 || r&0xfffe == 0xfffe
 }
 
 // invisible reports code points that change or hide text without being seen:
@@ -161,7 +167,7 @@ func checkLines(file string, raw []byte, out *diag.List) {
 					WithHint("move what follows into a file of its own")
 			}
 		}
-		content = content || indent < len(line) && line[indent] != '#'
+		content = content || indent < len(line) && line[indent] != '#' && line[0] != '%'
 		start += len(line) + 1
 	}
 }

@@ -67,8 +67,7 @@ func checkHeader(file string, root *yaml.Node, kind resource.Kind) diag.List {
 	if equals(got, string(kind)) {
 		return out
 	}
-	if other, ok := resource.New(resource.Kind(got.Value)); ok && got.Kind == yaml.ScalarNode {
-		_ = other
+	if _, ok := resource.New(resource.Kind(got.Value)); ok && got.Kind == yaml.ScalarNode {
 		out.Errorf(nodePos(file, got), CodeWrongKind, "kind is %s, but this place holds a %s", got.Value, kind).
 			WithHint("move the file to %s, or write kind: %s", shapeOf(resource.Kind(got.Value)), kind).Width = nodeWidth(got)
 		return out

@@ -7,8 +7,6 @@ import (
 
 	"github.com/agnivade/levenshtein"
 	"gopkg.in/yaml.v3"
-
-	"github.com/assent-dev/assent/engine/diag"
 )
 
 func (r *rule) fieldNames() []string { return slices.Sorted(maps.Keys(r.fields)) }
@@ -200,53 +198,4 @@ func nearest(word string, candidates []string) string {
 		}
 	}
 	return best
-}
-
-// explainPattern says in plain words what a pattern wants.
-func explainPattern(r *rule, value string) (code diag.Code, what, hint string) {
-	switch r.name {
-	case "name":
-		return CodeName, "name", "use lower-case letters, digits and dashes, at most 63, starting and ending with a letter or digit" + suggest(value)
-	case "slug":
-		return CodeName, "name of a data source", "use lower-case letters, digits, dots, dashes and underscores" + suggest(value)
-	case "sourceName":
-		return CodeName, "name of a data source", "write connection/database/schema/table, as the file below sources/ is called"
-	case "targetPath":
-		return CodeName, "path", "write connection, connection/database or connection/database/schema"
-	case "duration":
-		return CodeDuration, "duration", "write a whole number and min, h, d, w, mo or y, such as 90d, or indefinite"
-	case "instant":
-		return CodeInstant, "moment", "write a day such as 2027-01-31, or a moment in UTC such as 2027-01-31T17:00:00Z"
-	case "digest":
-		return CodeDigest, "digest", "write sha256: and 64 hexadecimal digits; `assent digest FILE` prints it"
-	case "tag":
-		return CodePattern, "tag", "use letters, digits, dots, dashes, colons, slashes and underscores, without spaces"
-	case "questionId":
-		return CodePattern, "question id", "start with a letter and use letters, digits, dashes and underscores"
-	case "secretReference":
-		return CodePattern, "reference to a secret", "write env://NAME or file:///path: the secret itself must never be in git"
-	default:
-		return CodePattern, "valid value", "it must match " + r.pattern.String()
-	}
-}
-
-// suggest spells a value as a name, where that is not much of a change.
-func suggest(value string) string {
-	name := strings.Map(func(r rune) rune {
-		switch {
-		case r >= 'A' && r <= 'Z':
-			return r + 'a' - 'A'
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-':
-			return r
-		case r == ' ' || r == '_' || r == '.':
-			return '-'
-		default:
-			return -1
-		}
-	}, value)
-	name = strings.Trim(name, "-")
-	if len(name) == 0 || len(name) > 63 {
-		return ""
-	}
-	return ": " + name
 }

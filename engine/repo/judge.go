@@ -98,10 +98,7 @@ func refuseModes(files []gitdb.Entry, work []place, out *diag.List) {
 			}
 			what, hint = "executable", "run chmod -x and commit again"
 		default:
-			if !resourceFile {
-				continue
-			}
-			what = "no ordinary file"
+			what = "a device, a pipe or something else that git does not hold"
 		}
 		work[i].class = ignored
 		out.Errorf(diag.Pos{File: display(e.Path)}, CodeFileMode, "%s is %s (mode %06o), want an ordinary file (mode %06o)", display(e.Path), what, e.Mode, gitdb.ModeFile).

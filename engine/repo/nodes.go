@@ -227,7 +227,19 @@ func sexagesimal(s string) bool {
 	return len(parts) > 1
 }
 
+// long bounds a value, and refuses characters that were escaped to pass the
+// check of the bytes: they would be written out raw wherever the value is shown.
 func (c *nodeCheck) long(n *yaml.Node) {
+	if n.Style&yaml.DoubleQuotedStyle != 0 {
+		for _, r := range n.Value {
+			switch {
+			case r == '\r' || control(r):
+				c.report(n, CodeControl, "value holds the control character %s", codePoint(r)).WithHint("delete the escape")
+			case invisible(r):
+				c.report(n, CodeInvisible, "value holds the invisible character %s", codePoint(r)).WithHint("delete the escape: what a reviewer sees must be what the engine reads")
+			}
+		}
+	}
 	if len(n.Value) > c.limits.scalar {
 		c.report(n, CodeScalarTooLong, "value has %d bytes; the limit is %d", len(n.Value), c.limits.scalar).
 			WithHint("shorten it and link to the rest; only an agreement's text may be longer")
@@ -272,6 +284,9 @@ func nodeWidth(n *yaml.Node) int {
 	w := utf8.RuneCountInString(n.Value)
 	if n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 {
 		w += 2
+	}
+	if w > 200 { // nobody reads an underline that long
+		return 0
 	}
 	return w
 }

@@ -3,6 +3,7 @@ package repo
 import (
 	"bytes"
 	"regexp"
+	"sort"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -21,7 +22,7 @@ func syntaxProblem(file string, raw []byte, err error) diag.List {
 		line, _ = strconv.Atoi(m[1])
 	}
 	pos := diag.Pos{File: file}
-	if line > 0 {
+	if line = syntaxLine(raw, text, line); line > 0 {
 		pos = lineStart(file, raw, line)
 	}
 	var out diag.List
@@ -39,6 +40,29 @@ func syntaxProblem(file string, raw []byte, err error) diag.List {
 	return out
 }
 
+// syntaxLine finds the line of an error. Where the parser stopped in the middle,
+// it is the first line with which the file fails in that way; the parser itself
+// names the start of the mapping or list around it. Where something is not
+// closed, the parser names the place where it was opened.
+func syntaxLine(raw []byte, text string, said int) int {
+	switch {
+	case strings.Contains(text, "did not find expected ',' or"):
+		return said + 1 // counted from 0
+	case strings.Contains(text, "end of stream"), strings.Contains(text, "document"), strings.Contains(text, "max depth"):
+		return said
+	}
+	lines := bytes.SplitAfter(raw, []byte("\n"))
+	ends, end := make([]int, len(lines)), 0
+	for i, l := range lines {
+		end += len(l)
+		ends[i] = end
+	}
+	return 1 + sort.Search(len(lines)-1, func(i int) bool {
+		_, err := parseYAML(raw[:ends[i]])
+		return err != nil && strings.HasSuffix(err.Error(), text)
+	})
+}
+
 func lineStart(file string, raw []byte, line int) diag.Pos {
 	lines := bytes.Split(raw, []byte("\n"))
 	line = min(line, len(lines))
@@ -49,7 +73,7 @@ func lineStart(file string, raw []byte, line int) diag.Pos {
 
 func explainSyntax(text string) (message, hint string) {
 	for _, e := range []struct{ said, message, hint string }{
-		{"mapping values are not allowed", "a second colon in one line", "put the text in quotes, or start the nested field on a line of its own"},
+		{"mapping values are not allowed", "a colon where none can be", "put text that holds a colon in quotes, and write field: value, with a colon, on the line above"},
 		{"could not find expected ':'", "a line without a colon where a field is expected", "write field: value, with a space behind the colon"},
 		{"did not find expected key", "a line that does not fit the ones around it", "indent it like its neighbours, and close quotes and brackets above it"},
 		{"did not find expected '-' indicator", "a line that is not an entry of the list above it", "indent it like its neighbours, or start it with a dash"},
