@@ -1,9 +1,6 @@
 package resource
 
-import (
-	"cmp"
-	"slices"
-)
+import "slices"
 
 // ColumnMask is the mask that one column is seen through.
 type ColumnMask struct {
@@ -76,10 +73,22 @@ func decideMask(col *Column, plain, guard *MaskingPolicy) (m ColumnMask, ok bool
 
 // stronger keeps the first of two alike; policies come ordered by name.
 func stronger(a, b *MaskingPolicy) *MaskingPolicy {
-	if a == nil || cmp.Compare(MaskStrength(b.Spec.Mask.Type), MaskStrength(a.Spec.Mask.Type)) > 0 {
+	if a == nil || MaskStrength(b.Spec.Mask.Type) > MaskStrength(a.Spec.Mask.Type) {
 		return b
 	}
 	return a
+}
+
+// MatchesAnyColumn reports whether a policy selects a column of the source,
+// whether or not its mask is the one that applies.
+func MatchesAnyColumn(s *Set, p *MaskingPolicy, d *DataSource) bool {
+	domains := DomainsOf(s, d)
+	for i := range d.Spec.Columns {
+		if matchColumn(p.Spec.Match, d.Ref().Name, &d.Spec.Columns[i], domains) {
+			return true
+		}
+	}
+	return false
 }
 
 // matchColumn: every field that is set must hold, and one must be set. Tags are

@@ -18,7 +18,7 @@ import (
 //	subjectMatterExpert  the expert of the product, or of the source; none for a path
 //	several, or none     nobody: a source says one thing
 func Stewards(s *Set, source StewardSource, target Target, now time.Time) []Name {
-	if source.stated() != 1 {
+	if source.Stated() != 1 {
 		return nil
 	}
 	var names []Name
@@ -44,7 +44,8 @@ func Stewards(s *Set, source StewardSource, target Target, now time.Time) []Name
 	})
 }
 
-func (ss StewardSource) stated() int {
+// Stated counts the ways in which a source names people; 1 is right.
+func (ss StewardSource) Stated() int {
 	n := 0
 	for _, set := range []bool{
 		ss.User != "", ss.Group != "", ss.Attribute != nil, ss.Permission != "", ss.DomainPermission != "", ss.SubjectMatterExpert,

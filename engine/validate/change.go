@@ -1,0 +1,87 @@
+package validate
+
+import (
+	"github.com/assent-dev/assent/engine/diag"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// identity: a repository says which one it is, and stays it: its id is part of
+// everything that was ever signed.
+func identity(c *check) {
+	repo, ok := c.head.Repository()
+	if !ok {
+		c.out.Errorf(diag.Pos{File: "assent.yaml"}, NoRepository, "this repository has no assent.yaml").
+			WithHint("assent init writes one")
+		return
+	}
+	if repo.Spec.MainBranch() == repo.Spec.LedgerBranch() {
+		c.errorf(repo, at("spec", "ledger", "branch"), BranchClash, "the ledger cannot live on %q, the branch that it is about", repo.Spec.MainBranch()).
+			WithHint("remove ledger.branch to use assent/ledger")
+	}
+	if c.base == nil {
+		return
+	}
+	if was, ok := c.base.Repository(); ok && was.Spec.ID != repo.Spec.ID {
+		c.errorf(repo, at("spec", "id"), IdentityChanged, "the id of a repository never changes, and this one was %q", was.Spec.ID).
+			WithHint("write id: %s again", was.Spec.ID)
+	}
+}
+
+// mixedChange: a request has its stewards and governance has its own quorum, so
+// that one change is either the one or the other.
+func mixedChange(c *check) {
+	if c.base == nil {
+		return
+	}
+	var request, other *resource.Change
+	for _, change := range resource.Diff(c.base, c.head) {
+		switch {
+		case change.Ref.Kind == resource.KindAccessRequest && request == nil:
+			request = &change
+		case change.Ref.Kind != resource.KindAccessRequest && other == nil:
+			other = &change
+		}
+	}
+	if request == nil || other == nil {
+		return
+	}
+	c.out.Errorf(place(*request), MixedChange, "this change is about a request and about governance at once").
+		WithHint("put requests and everything else into pull requests of their own").
+		WithRelated(place(*other), "%s is %s", name(other.Ref), other.Action)
+}
+
+func place(change resource.Change) diag.Pos {
+	if change.New == nil {
+		return diag.Pos{File: change.Old.Origin().File}
+	}
+	return change.New.At("metadata", "name")
+}
+
+// limits: the brake of the reconciler has to be one.
+func limits(c *check) {
+	repo, ok := c.head.Repository()
+	if !ok {
+		return
+	}
+	m := repo.Spec.Limits.MassRevocation
+	if m.Count != nil && *m.Count < 0 {
+		c.errorf(repo, at("spec", "limits", "massRevocation", "count"), LimitRange, "a count cannot be below zero").
+			WithHint("0 leaves it to percent alone")
+	}
+	if m.Percent != nil && (*m.Percent < 0 || *m.Percent > 100) {
+		c.errorf(repo, at("spec", "limits", "massRevocation", "percent"), LimitRange, "a percentage lies between 0 and 100").
+			WithHint("15 is the default")
+	}
+}
+
+// routes: the address of a channel often holds a token, so that it is referred to.
+func routes(c *check) {
+	for route := range resource.Of[*resource.NotificationRoute](c.head) {
+		if isReference(route.Spec.EndpointFrom) {
+			continue
+		}
+		d := c.errorf(route, at("spec", "endpointFrom"), EndpointInline, "endpointFrom has to say where the address is, and not what it is").
+			WithHint("write env://NAME or file:///absolute/path; if a secret stood here, change it, because Git keeps it")
+		d.Width = diag.Hidden
+	}
+}

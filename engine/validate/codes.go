@@ -1,0 +1,116 @@
+package validate
+
+import "github.com/assent-dev/assent/engine/diag"
+
+// References.
+const (
+	UnknownReference diag.Code = "REF001" // a name that nothing has
+	Twins            diag.Code = "REF002" // two files claim one name
+	WrongKindOfUser  diag.Code = "REF003" // a person where a service account belongs, or the reverse
+	Repeated         diag.Code = "REF004" // the same entry twice in one list
+)
+
+// Directory.
+const (
+	CircularGroup    diag.Code = "DIR001"
+	CircularManager  diag.Code = "DIR002"
+	SharedKey        diag.Code = "DIR003" // one ssh key, two users
+	SharedForge      diag.Code = "DIR004" // one forge account, two users
+	SharedAccount    diag.Code = "DIR005" // one platform account, two users
+	MalformedKey     diag.Code = "DIR006"
+	ServiceOwner     diag.Code = "DIR007" // a service account without a person behind it
+	UnreadableExpiry diag.Code = "DIR008"
+)
+
+// Connections and sources.
+const (
+	UnknownPlatform   diag.Code = "CON001"
+	CredentialsInline diag.Code = "CON002" // credentialsFrom is no reference
+	Secret            diag.Code = "CON003" // something that looks like a secret
+	TLSDisabled       diag.Code = "CON004"
+	AccountTemplate   diag.Code = "CON005"
+	SameEndpoint      diag.Code = "CON006"
+	DiscoverPattern   diag.Code = "CON007"
+	SourcePlace       diag.Code = "CON008" // a source in the folder of another connection
+	SameTable         diag.Code = "CON009"
+	DiscoverSchedule  diag.Code = "CON010"
+)
+
+// Masking.
+const (
+	MaskUnsupported diag.Code = "MSK001"
+	MaskPattern     diag.Code = "MSK002"
+	MaskFields      diag.Code = "MSK003"
+	MaskMatchesNone diag.Code = "MSK004"
+	MaskColumn      diag.Code = "MSK005"
+)
+
+// Products and domains.
+const (
+	NoSource         diag.Code = "PRD001"
+	LevelUnsupported diag.Code = "PRD002"
+	RetiredInUse     diag.Code = "PRD003"
+	ForeignSource    diag.Code = "PRD004"
+	MalformedGlob    diag.Code = "PRD005"
+	MatchSelectsNone diag.Code = "PRD006"
+)
+
+// Forms.
+const (
+	QuestionTwice     diag.Code = "FORM001"
+	QuestionOptions   diag.Code = "FORM002"
+	QuestionPattern   diag.Code = "FORM003"
+	ShowIfQuestion    diag.Code = "FORM004"
+	DurationTwice     diag.Code = "FORM005"
+	StandardRedefined diag.Code = "FORM006"
+	ShowIfNever       diag.Code = "FORM007"
+	DurationOption    diag.Code = "FORM008"
+	DurationOptional  diag.Code = "FORM009"
+)
+
+// Review flows.
+const (
+	FlowStages    diag.Code = "FLOW001"
+	StageShape    diag.Code = "FLOW002"
+	CountTooHigh  diag.Code = "FLOW003"
+	NobodyCan     diag.Code = "FLOW004" // a steward source without people
+	FlowAutomatic diag.Code = "FLOW005"
+	FlowWhen      diag.Code = "FLOW006"
+	FlowInactive  diag.Code = "FLOW007"
+)
+
+// Requests.
+const (
+	PersonInactive   diag.Code = "REQ001"
+	NotOnBehalf      diag.Code = "REQ002"
+	WrongForm        diag.Code = "REQ003"
+	FormDigest       diag.Code = "REQ004"
+	AnswerMissing    diag.Code = "REQ005"
+	AnswerInvalid    diag.Code = "REQ006"
+	AnswerUnknown    diag.Code = "REQ007"
+	AgreementMissing diag.Code = "REQ008"
+	DurationOrUntil  diag.Code = "REQ009"
+	TooLong          diag.Code = "REQ010"
+	DateOrder        diag.Code = "REQ011"
+	ColumnUnknown    diag.Code = "REQ012"
+	GuardrailMask    diag.Code = "REQ013"
+	NotPublished     diag.Code = "REQ014"
+	NotInAudience    diag.Code = "REQ015"
+	LevelNotOffered  diag.Code = "REQ016"
+	NobodyElse       diag.Code = "REQ017" // only the people who ask could approve
+	AnswerHidden     diag.Code = "REQ018"
+	NothingToUnmask  diag.Code = "REQ019"
+	NoAccount        diag.Code = "REQ020"
+	PathCoversNone   diag.Code = "REQ021"
+)
+
+// Governance.
+const (
+	IdentityChanged diag.Code = "GOV001"
+	MixedChange     diag.Code = "GOV002"
+	RemovedInUse    diag.Code = "GOV003"
+	EndpointInline  diag.Code = "GOV004"
+	LimitRange      diag.Code = "GOV005"
+	NoRepository    diag.Code = "GOV006"
+	BranchClash     diag.Code = "GOV007"
+)

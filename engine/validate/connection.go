@@ -1,0 +1,197 @@
+package validate
+
+import (
+	"path"
+	"regexp"
+	"strings"
+
+	"github.com/assent-dev/assent/engine/diag"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+var (
+	envReference  = regexp.MustCompile(`^env://[A-Za-z_][A-Za-z0-9_]*$`)
+	fileReference = regexp.MustCompile(`^file://(/[^/\x00]+)+$`)
+
+	loopbackHost = regexp.MustCompile(`^(127(\.[0-9]{1,3}){3}|\[?::1\]?)$`)
+
+	// secretShapes are what secrets look like in the places people paste them.
+	secretShapes = regexp.MustCompile(`(?i)` + strings.Join([]string{
+		`://[^/\s:@]+:[^/\s@]+@`, // a URL with a password
+		`\b(password|passwd|pwd|secret|token|api[_-]?key)\s*[=:]\s*\S`, // a connection string
+		`-----BEGIN [A-Z ]*PRIVATE KEY`,                                // a key
+		`\b(AKIA|ASIA)[A-Z0-9]{16}\b`,                                  // AWS
+		`\bgh[pousr]_[A-Za-z0-9]{20,}`,                                 // GitHub
+		`\bgithub_pat_[A-Za-z0-9_]{20,}`,                               // GitHub
+		`\bxox[abprs]-[A-Za-z0-9-]{10,}`,                               // Slack
+		`https://hooks\.slack\.com/services/\S+`,                       // Slack
+		`\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.`,                // a JSON web token
+		`\b(sk|rk)_(live|test)_[A-Za-z0-9]{10,}`,                       // payment keys
+		`\bdapi[0-9a-f]{32}\b`,                                         // Databricks
+		`\bya29\.[A-Za-z0-9_-]{20,}`, `"private_key"`,                  // Google
+	}, "|"))
+)
+
+// isReference reports whether a value says where a secret is, and cannot be one.
+func isReference(s string) bool {
+	if rest, ok := strings.CutPrefix(s, "file://"); ok {
+		return fileReference.MatchString(s) && path.Clean(rest) == rest
+	}
+	return envReference.MatchString(s)
+}
+
+// connections: the platform exists, credentials are elsewhere, and the account
+// template gives each person an account of their own.
+func connections(c *check) {
+	for conn := range resource.Of[*resource.Connection](c.head) {
+		if c.caps != nil {
+			if _, ok := c.caps(conn.Spec.Platform); !ok {
+				c.errorf(conn, at("spec", "platform"), UnknownPlatform, "unknown platform %q", conn.Spec.Platform).
+					WithHint("assent platforms lists the ones that this version has")
+			}
+		}
+		if from := conn.Spec.CredentialsFrom; from != "" && !isReference(from) {
+			d := c.errorf(conn, at("spec", "credentialsFrom"), CredentialsInline, "credentialsFrom has to say where the credentials are, and not what they are").
+				WithHint("write env://NAME or file:///absolute/path; if a secret stood here, change it, because Git keeps it")
+			d.Width = diag.Hidden
+		}
+		c.template(conn)
+		for _, globs := range []struct {
+			key  string
+			list []string
+		}{{"include", conn.Spec.Discover.Include}, {"exclude", conn.Spec.Discover.Exclude}} {
+			for i, g := range globs.list {
+				if _, err := path.Match(g, ""); err != nil {
+					c.errorf(conn, at("spec", "discover", globs.key, i), DiscoverPattern, "the pattern %q is malformed", g).
+						WithHint("close the bracket, or write \\[ for the sign itself")
+				}
+			}
+		}
+		if s := conn.Spec.Discover.Schedule; s != "" && (!resource.Duration(s).Valid() || resource.Duration(s) == resource.Indefinite) {
+			c.errorf(conn, at("spec", "discover", "schedule"), DiscoverSchedule, "%q is no interval", s).
+				WithHint("write a whole number and min, h, d or w, such as 1d")
+		}
+	}
+}
+
+func (c *check) template(conn *resource.Connection) {
+	t := conn.Spec.Accounts.Template
+	if t == "" {
+		return
+	}
+	rest := strings.NewReplacer("{name}", "", "{email}", "").Replace(t)
+	switch {
+	case strings.ContainsAny(rest, "{}"):
+		c.errorf(conn, at("spec", "accounts", "template"), AccountTemplate, "the account template has a part that is not known").
+			WithHint("the parts are {name} and {email}")
+	case rest == t:
+		c.errorf(conn, at("spec", "accounts", "template"), AccountTemplate, "the account template gives everybody the same account").
+			WithHint("use {name} or {email} in it")
+	}
+}
+
+// endpoints: TLS is on unless the server is this very machine, and no two
+// connections reach the same database.
+func endpoints(c *check) {
+	type place struct {
+		platform string
+		endpoint resource.Endpoint
+	}
+	first := map[place]*resource.Connection{}
+	for conn := range resource.Of[*resource.Connection](c.head) {
+		e := conn.Spec.Endpoint
+		if e.TLS == "disable" && !loopback(e.Host) {
+			c.errorf(conn, at("spec", "endpoint", "tls"), TLSDisabled, "TLS is off for a server that is not this machine").
+				WithHint("remove tls to verify the server, or use a loopback host")
+		}
+		e.TLS = ""
+		key := place{conn.Spec.Platform, e}
+		if had, ok := first[key]; ok && e != (resource.Endpoint{}) {
+			c.errorf(conn, at("spec", "endpoint"), SameEndpoint, "connections %q and %q reach the same database", string(had.Ref().Name), string(conn.Ref().Name)).
+				WithHint("keep one of them: two would undo each other's grants").
+				WithRelated(had.At("spec", "endpoint"), "reached from here first")
+			continue
+		}
+		first[key] = conn
+	}
+}
+
+// loopback: a path is a socket on this machine; any other name could be pointed elsewhere.
+func loopback(host string) bool {
+	return host == "localhost" || strings.HasPrefix(host, "/") || loopbackHost.MatchString(host)
+}
+
+// secrets: no text of a connection or route may look like a secret. The message
+// and every report leave the value out.
+func secrets(c *check) {
+	for conn := range resource.Of[*resource.Connection](c.head) {
+		s := conn.Spec
+		texts := []text{
+			{at("spec", "endpoint", "host"), s.Endpoint.Host},
+			{at("spec", "endpoint", "database"), s.Endpoint.Database},
+			{at("spec", "accounts", "template"), s.Accounts.Template},
+		}
+		if isReference(s.CredentialsFrom) {
+			texts = append(texts, text{at("spec", "credentialsFrom"), s.CredentialsFrom})
+		}
+		c.noSecrets(conn, append(texts, metadataTexts(conn.Metadata)...))
+	}
+	for route := range resource.Of[*resource.NotificationRoute](c.head) {
+		c.noSecrets(route, append(metadataTexts(route.Metadata), text{at("spec", "template"), route.Spec.Template}))
+	}
+}
+
+type text struct {
+	path  []any
+	value string
+}
+
+func metadataTexts(m resource.Metadata) []text {
+	out := []text{{at("metadata", "title"), m.Title}, {at("metadata", "description"), m.Description}}
+	for _, group := range []struct {
+		key string
+		all map[string]string
+	}{{"labels", m.Labels}, {"annotations", m.Annotations}} {
+		for k, v := range group.all {
+			out = append(out, text{at("metadata", group.key, k), v})
+		}
+	}
+	return out // the list of diagnostics is sorted, so the order here is free
+}
+
+func (c *check) noSecrets(r resource.Resource, all []text) {
+	for _, t := range all {
+		if secretShapes.MatchString(t.value) {
+			d := c.errorf(r, t.path, Secret, "this looks like a secret, and Git would keep it for ever").
+				WithHint("take it out, change it where it is used, and refer to it with env:// or file://")
+			d.Width = diag.Hidden
+		}
+	}
+}
+
+// sourcePlaces: a source lies in the folder of its connection, and one table is
+// one source, because masks of the one would not hold for the other.
+func sourcePlaces(c *check) {
+	first := map[string]*resource.DataSource{}
+	for d := range resource.Of[*resource.DataSource](c.head) {
+		if folder, ok := connectionOf(d.Ref().Name); !ok || folder != d.Spec.Connection {
+			c.errorf(d, at("spec", "connection"), SourcePlace, "this file lies in the folder of connection %q", string(folder)).
+				WithHint("move the file below sources/%s/, or name the connection of its folder", d.Spec.Connection)
+			continue
+		}
+		key := strings.Join(append([]string{string(d.Spec.Connection)}, d.Spec.Path...), "\x00")
+		if had, ok := first[key]; ok {
+			c.errorf(d, at("spec", "path"), SameTable, "two files describe the table %s", strings.Join(d.Spec.Path, ".")).
+				WithHint("keep one of them").
+				WithRelated(had.At("spec", "path"), "described here first")
+			continue
+		}
+		first[key] = d
+	}
+}
+
+// connectionOf is the first segment of a source name or path.
+func connectionOf(n resource.Name) (conn resource.Name, ok bool) {
+	first, _, _ := strings.Cut(string(n), "/")
+	return resource.Name(first), first != ""
+}

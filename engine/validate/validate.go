@@ -1,0 +1,160 @@
+// Package validate holds the rules that span resources: references that must
+// resolve, flows that somebody must be able to complete, requests that must fit
+// their form. What one file can get wrong by itself is the schema's business.
+//
+// It judges resources and nothing else: it reads no file, asks no platform,
+// decides no request and never looks at a ledger. One cause gives one
+// diagnostic, at the value that has to change.
+package validate
+
+import (
+	"time"
+
+	"github.com/assent-dev/assent/engine/diag"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// Capabilities are what a platform can do, as far as rules ask.
+type Capabilities struct {
+	Masks        []resource.MaskType
+	AccessLevels []resource.AccessLevel
+}
+
+// Set checks head, and the change from base to head, at now. caps tells what a
+// platform can do, and false for a platform that does not exist; nil skips the
+// rules that need it.
+//
+//	base       meaning
+//	nil        a repository that starts here: everything in head is new
+//	head       nothing changes: only what holds at any time is checked
+//	other      the change from base to head is checked too
+//
+// A request that base has too was judged when it came: it only has to keep
+// referring to things that exist. The list is sorted and has no repeats.
+func Set(base, head *resource.Set, now time.Time, caps func(platform string) (Capabilities, bool)) diag.List {
+	c := &check{base: base, head: head, now: now, caps: caps}
+	for _, rule := range rules() {
+		rule(c)
+	}
+	return c.out.Sorted()
+}
+
+// rules is the table of all rules, by what they look at.
+func rules() []func(*check) {
+	return []func(*check){
+		// references
+		references, twins, repeats,
+		// directory
+		circularGroups, circularManagers, sharedKeys, sharedForgeAccounts, sharedAccounts, serviceOwners, userDates,
+		// connections and sources
+		connections, endpoints, secrets, sourcePlaces,
+		// masking
+		masks, maskCapabilities, maskMatches,
+		// products and domains
+		products, globs, retiredProducts, foreignSources,
+		// forms
+		forms, questions,
+		// flows
+		flowShapes, flowConditions, flowPeople, inactiveFlows,
+		// requests
+		requestPeople, onBehalfOf, pinnedForms, agreements, durations, dates, columns, targets, deciders, unmapped,
+		// governance
+		identity, mixedChange, limits, routes,
+	}
+}
+
+// check is what rules read, and the list that they add to.
+type check struct {
+	base, head *resource.Set
+	now        time.Time
+	caps       func(string) (Capabilities, bool)
+	out        diag.List
+	guesses    int
+}
+
+// errorf adds an error at a value of a resource.
+func (c *check) errorf(r resource.Resource, path []any, code diag.Code, format string, args ...any) *diag.Diagnostic {
+	return c.out.Errorf(r.At(path...), code, format, args...)
+}
+
+// warnf adds a warning at a value of a resource.
+func (c *check) warnf(r resource.Resource, path []any, code diag.Code, format string, args ...any) *diag.Diagnostic {
+	return c.out.Warnf(r.At(path...), code, format, args...)
+}
+
+// at spells the path of a value.
+func at(path ...any) []any { return path }
+
+// below extends a path without touching it.
+func below(path []any, more ...any) []any {
+	return append(append(make([]any, 0, len(path)+len(more)), path...), more...)
+}
+
+// before finds a resource at base; there is none where everything is new.
+func (c *check) before(ref resource.Ref) (resource.Resource, bool) {
+	if c.base == nil {
+		return nil, false
+	}
+	return c.base.Find(ref)
+}
+
+// rulings is the Set that judges a change: base, or head where all is new.
+func (c *check) rulings() *resource.Set {
+	if c.base == nil {
+		return c.head
+	}
+	return c.base
+}
+
+// freshRequests yields the requests that this change adds or edits, with their
+// former version where there is one.
+func (c *check) freshRequests(yield func(req, former *resource.AccessRequest) bool) {
+	for req := range resource.Of[*resource.AccessRequest](c.head) {
+		old, ok := c.before(req.Ref())
+		if !ok {
+			if !yield(req, nil) {
+				return
+			}
+			continue
+		}
+		if string(old.Origin().Raw) == string(req.Source.Raw) {
+			continue
+		}
+		former, _ := old.(*resource.AccessRequest)
+		if !yield(req, former) {
+			return
+		}
+	}
+}
+
+// name renders a definition for a person: product "sales".
+func name(ref resource.Ref) string { return noun(ref.Kind) + " " + quote(string(ref.Name)) }
+
+func noun(kind resource.Kind) string {
+	switch kind {
+	case resource.KindDataSource:
+		return "data source"
+	case resource.KindMaskingPolicy:
+		return "masking policy"
+	case resource.KindDataProduct:
+		return "product"
+	case resource.KindRequestForm:
+		return "form"
+	case resource.KindDataUseAgreement:
+		return "agreement"
+	case resource.KindAccessRequest:
+		return "request"
+	case resource.KindNotificationRoute:
+		return "notification route"
+	case resource.KindUser:
+		return "user"
+	case resource.KindGroup:
+		return "group"
+	case resource.KindConnection:
+		return "connection"
+	case resource.KindDomain:
+		return "domain"
+	default:
+		return string(kind)
+	}
+}
