@@ -1,0 +1,36 @@
+# METADATA
+# title: Inputs
+# description: Inputs that the tests start from.
+package assent.inputs
+
+request(stages, reviews) := {
+	"kind": "request",
+	"at": "2026-11-24T12:00:00Z",
+	"notBefore": "",
+	"limit": "",
+	"flow": {"mode": "stewards", "justification": "", "duration": "", "from": "RequestForm/ask"},
+	"stages": stages,
+	"governance": [],
+	"reviews": reviews,
+}
+
+automatic(justification, duration, limit) := object.union(request([], []), {
+	"limit": limit,
+	"flow": {"mode": "automatic", "justification": justification, "duration": duration},
+})
+
+governance(people, reviews) := object.union(request([], reviews), {"kind": "governance", "governance": people})
+
+stage(mode, lists) := {
+	"mode": mode,
+	"count": 0,
+	"distinct": true,
+	"sources": [{"source": sprintf("group g%d", [i]), "people": people} | some i, people in lists],
+}
+
+review(id, person, verdict) := {
+	"id": id, "person": person, "verdict": verdict,
+	"until": "", "reason": "", "valid": true, "why": "",
+}
+
+approvals(people) := [review(sprintf("r%d", [i]), p, "approve") | some i, p in people]
