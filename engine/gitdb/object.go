@@ -112,9 +112,22 @@ func (d *DB) put(obj plumbing.EncodedObject) (OID, error) {
 // sync puts the objects that were written on disk, so that no reference ever
 // names an object that a power failure can take away.
 func (d *DB) sync() error {
+	objects := filepath.Join(d.gitDir, "objects")
+	files := make([]string, 0, len(d.written))
 	for _, hash := range d.written {
 		name := hash.String()
-		f, err := os.Open(filepath.Join(d.gitDir, "objects", name[:2], name[2:]))
+		files = append(files, filepath.Join(objects, name[:2], name[2:]))
+	}
+	if err := syncFiles(objects, files); err != nil {
+		return err
+	}
+	d.written = nil
+	return nil
+}
+
+func syncEach(files []string) error {
+	for _, file := range files {
+		f, err := os.Open(file)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue // git has packed it
 		}
@@ -125,6 +138,5 @@ func (d *DB) sync() error {
 			return err
 		}
 	}
-	d.written = nil
 	return nil
 }
