@@ -23,7 +23,7 @@ func allowed() []string {
 		// numbers
 		"plus", "minus", "mul", "div", "rem", "abs", "round", "ceil", "floor", "to_number", "bits.and",
 		// sets, arrays, objects
-		"and", "or", "set_diff", "intersection", "union", "array.concat", "array.slice", "array.reverse",
+		"and", "or", "intersection", "union", "array.concat", "array.slice", "array.reverse",
 		"object.get", "object.keys", "object.subset", "object.union", "object.filter", "object.remove",
 		"json.filter", "json.remove", "walk",
 		// aggregates

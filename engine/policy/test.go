@@ -4,13 +4,16 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/cover"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 	"github.com/open-policy-agent/opa/v1/tester"
+	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
 // TestResult is the result of one rule whose name starts with test_. Error is
@@ -49,20 +52,71 @@ func Test(ctx context.Context, builtin, custom map[string]string) (TestReport, e
 		return TestReport{}, err
 	}
 	coverage := cover.New()
-	results, err := tester.NewRunner().
-		SetCompiler(compiler).SetModules(modules).SetDefaultRegoVersion(ast.RegoV1).
-		RaiseBuiltinErrors(true).SetTimeout(deadline).SetCoverageQueryTracer(coverage).
-		RunTests(ctx, nil)
+	results, err := run(ctx, compiler, modules, func(r *tester.Runner) {
+		r.SetCoverageRuns(nil).SetCoverageQueryTracer(coverage)
+	})
 	if err != nil {
-		return TestReport{}, fmt.Errorf("run tests: %w", err)
+		return TestReport{}, err
 	}
 	var report TestReport
-	for r := range results {
+	var failed []string
+	for _, r := range results {
+		if r.Fail && r.Error == nil {
+			failed = append(failed, regexp.QuoteMeta(r.Package+"."+r.Name))
+		}
 		report.add(r)
 	}
 	slices.SortFunc(report.Results, compareResults)
 	report.measure(coverage.Report(rulesOnly(modules)))
+	if len(failed) == 0 {
+		return report, nil
+	}
+	// The runner measures coverage or traces, so what failed runs again.
+	traced, err := run(ctx, compiler, modules, func(r *tester.Runner) {
+		r.EnableTracing(true).Filter("^(" + strings.Join(failed, "|") + ")$")
+	})
+	if err != nil {
+		return TestReport{}, err
+	}
+	report.place(traced)
 	return report, nil
+}
+
+func run(ctx context.Context, compiler *ast.Compiler, modules map[string]*ast.Module, how func(*tester.Runner)) ([]*tester.Result, error) {
+	runner := tester.NewRunner().SetCompiler(compiler).SetModules(modules).SetDefaultRegoVersion(ast.RegoV1).
+		SetStore(inmem.New()).RaiseBuiltinErrors(true).SetTimeout(deadline)
+	how(runner)
+	results, err := runner.RunTests(ctx, nil)
+	if err != nil {
+		return nil, fmt.Errorf("run tests: %w", err)
+	}
+	var out []*tester.Result
+	for r := range results {
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// place finds where failed tests stopped: the last expression of the test that
+// did not hold.
+func (r *TestReport) place(traced []*tester.Result) {
+	for _, t := range traced {
+		last := t.Location.Row + strings.Count(string(t.Location.Text), "\n")
+		var found *ast.Location
+		for _, e := range t.Trace {
+			l := e.Location
+			if e.Op != topdown.FailOp || l == nil || l.File != t.Location.File || l.Row < t.Location.Row || l.Row > last {
+				continue
+			}
+			if found == nil || l.Row > found.Row {
+				found = l
+			}
+		}
+		i := slices.IndexFunc(r.Results, func(x TestResult) bool { return x.Package == t.Package && x.Name == t.Name })
+		if found != nil && i >= 0 {
+			r.Results[i].Failed, r.Results[i].At = string(found.Text), fmt.Sprintf("%s:%d:%d", found.File, found.Row, found.Col)
+		}
+	}
 }
 
 func rulesOnly(modules map[string]*ast.Module) map[string]*ast.Module {
@@ -85,12 +139,6 @@ func (r *TestReport) add(t *tester.Result) {
 	}
 	if t.Error != nil {
 		out.Error = t.Error.Error()
-	}
-	if t.FailedAt != nil {
-		out.Failed = t.FailedAt.String()
-		if l := t.FailedAt.Location; l != nil {
-			out.Failed, out.At = string(l.Text), fmt.Sprintf("%s:%d:%d", l.File, l.Row, l.Col)
-		}
 	}
 	switch {
 	case out.Skipped:
