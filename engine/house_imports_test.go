@@ -3,9 +3,13 @@ package engine_test
 import (
 	"go/ast"
 	"go/token"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"gopkg.in/yaml.v3"
 )
 
 // mayImport is the direction of imports: what each package may know of Assent
@@ -22,7 +26,7 @@ var mayImport = map[string][]string{
 	"engine/resource":              {"engine/diag"},
 	"engine/repo":                  {"engine/diag", "engine/resource", "engine/gitdb", "schemas"},
 	"engine/validate":              {"engine/diag", "engine/resource"},
-	"engine/report":                {"engine/diag", "engine/resource"},
+	"engine/report":                {"engine/diag", "engine/resource", "engine/review"},
 	"engine/review":                {"engine/resource"},
 	"engine/grant":                 {"engine/resource"},
 	"engine/plan":                  {"engine/grant", "engine/resource"},
@@ -35,13 +39,16 @@ var mayImport = map[string][]string{
 	"engine/platform/postgres":     {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/platformtest": {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/determine": {
-		"engine/forge", "engine/review", "engine/ledger", "engine/repo", "engine/grant", "engine/policy",
-		"engine/resource", "engine/gitdb",
+		"engine/diag", "engine/resource", "engine/validate", "engine/repo", "engine/review", "engine/policy",
+		"engine/grant", "engine/forge", "engine/ledger", "engine/signature", "engine/gitdb", "policies",
 	},
-	"engine/reconcile": {"engine/platform", "engine/plan", "engine/ledger", "engine/grant", "engine/resource"},
 	"engine/audit": {
-		"engine/ledger", "engine/grant", "engine/resource", "engine/repo", "engine/review", "engine/gitdb",
-		"engine/signature", "engine/policy",
+		"engine/resource", "engine/repo", "engine/review", "engine/policy", "engine/grant", "engine/plan",
+		"engine/ledger", "engine/signature", "engine/gitdb", "engine/determine",
+	},
+	"engine/reconcile": {
+		"engine/diag", "engine/resource", "engine/repo", "engine/grant", "engine/plan", "engine/platform",
+		"engine/ledger", "engine/signature", "engine/gitdb", "engine/audit",
 	},
 }
 
@@ -75,6 +82,45 @@ func TestImportsRunDown(t *testing.T) {
 			if ours && !slices.Contains(allowed, inner) {
 				t.Errorf("%s: %s may not import %s", s.path, s.dir(), inner)
 			}
+		}
+	}
+}
+
+// The linter's configuration says the same: neither may be eased alone.
+func TestLinterHoldsTheSameDirection(t *testing.T) {
+	raw, err := os.ReadFile(filepath.Join(root, ".golangci.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Linters struct {
+			Settings struct {
+				Depguard struct {
+					Rules map[string]struct{ Allow []string }
+				}
+			}
+		}
+	}
+	if err := yaml.Unmarshal(raw, &config); err != nil {
+		t.Fatal(err)
+	}
+	for pkg, want := range mayImport {
+		name, inEngine := strings.CutPrefix(pkg, "engine/")
+		if !inEngine {
+			continue
+		}
+		rule, ok := config.Linters.Settings.Depguard.Rules[strings.ReplaceAll(name, "/", "-")]
+		if !ok {
+			t.Errorf("depguard has no rule for %s", pkg)
+			continue
+		}
+		var got []string
+		for _, a := range rule.Allow {
+			got = append(got, strings.TrimSuffix(strings.TrimPrefix(a, module), "$"))
+		}
+		slices.Sort(got)
+		if want := slices.Sorted(slices.Values(want)); !slices.Equal(got, want) {
+			t.Errorf("depguard lets %s import %v, want %v", pkg, got, want)
 		}
 	}
 }

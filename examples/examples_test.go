@@ -81,7 +81,7 @@ func TestQuickstartDecidesAsItsGuideSays(t *testing.T) {
 	}{
 		{"customer-orders", [][]resource.Name{{"kim", "raj"}, {"lea"}}, []string{"customers.email", "customers.phone"}},
 		{"sales-pipeline", [][]resource.Name{{"kim", "raj"}}, nil},
-		{"salaries", [][]resource.Name{{"lea", "omar"}}, []string{"salaries.tax_id"}},
+		{"salaries", [][]resource.Name{{"lea", "omar"}}, []string{"salaries.national_id"}},
 	}
 	for _, tt := range tests {
 		t.Run(string(tt.product), func(t *testing.T) {

@@ -38,6 +38,6 @@ personal if {
 fewest_words := 5
 
 # An answer that is missing has no words: what cannot be judged is held.
-words := [w | some w in split(object.get(input.request.answers, "purpose", ""), " "); w != ""]
+words := [w | some text in object.get(input.request.answers, "purpose", []); some w in split(text, " "); w != ""]
 
 in_a_year := time.add_date(time.parse_rfc3339_ns(input.at), 1, 0, 0)

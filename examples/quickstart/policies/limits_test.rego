@@ -6,7 +6,7 @@ asked(limit, tags, purpose) := {
 	"kind": "request",
 	"at": "2026-11-09T09:00:00Z",
 	"limit": limit,
-	"request": {"tags": tags, "answers": {"purpose": purpose}},
+	"request": {"tags": tags, "answers": {"purpose": [purpose]}},
 }
 
 end := "access needs an end, a year from now at the latest"
