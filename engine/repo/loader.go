@@ -79,16 +79,27 @@ func (l *Loader) At(ctx context.Context, commit gitdb.OID) (*Snapshot, error) {
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", commit, err)
 	}
-	files, err := l.db.Files(c.Tree)
+	snap, err := l.AtTree(ctx, c.Tree)
 	if err != nil {
 		return nil, fmt.Errorf("load %s: %w", commit, err)
+	}
+	snap.Commit = commit
+	return snap, nil
+}
+
+// AtTree reads a tree that need not belong to a commit, such as what a merge
+// would give.
+func (l *Loader) AtTree(ctx context.Context, tree gitdb.OID) (*Snapshot, error) {
+	files, err := l.db.Files(tree)
+	if err != nil {
+		return nil, err
 	}
 	snap, err := assemble(ctx, files, l.remembered)
 	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", commit, err)
+		return nil, err
 	}
 	l.forget()
-	snap.Commit, snap.Tree = commit, c.Tree
+	snap.Tree = tree
 	return snap, nil
 }
 

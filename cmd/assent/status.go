@@ -1,0 +1,213 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/assent-dev/assent/engine/audit"
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+type statusOptions struct {
+	person string
+	all    bool
+}
+
+func (o *statusOptions) flags(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.person, "person", "", "only what concerns this user")
+	cmd.Flags().BoolVar(&o.all, "all", false, "ended requests too")
+}
+
+func newStatusCmd(g *global) *cobra.Command {
+	o := &statusOptions{}
+	cmd := &cobra.Command{
+		Use:   "status",
+		Short: "Show every request: where it stands, who it waits for, what it gives",
+		Args:  cobra.NoArgs,
+		RunE:  func(cmd *cobra.Command, _ []string) error { return runStatus(cmd.Context(), g, *o) },
+	}
+	o.flags(cmd)
+	return cmd
+}
+
+func runStatus(ctx context.Context, g *global, o statusOptions) error {
+	w, err := g.open(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := w.standings(ctx)
+	if err != nil {
+		return err
+	}
+	list = slices.DeleteFunc(list, func(s audit.RequestStatus) bool {
+		return !o.all && s.State.Ended() || o.person != "" && !concerns(s, o.person)
+	})
+	if g.output == "json" {
+		return g.writeJSON(list)
+	}
+	if len(list) == 0 {
+		fmt.Fprintln(g.stdout, "no requests; `assent request new --product NAME` makes one")
+		return nil
+	}
+	return writeStatus(g.stdout, list)
+}
+
+func concerns(s audit.RequestStatus, person string) bool {
+	if slices.Contains(s.For, person) {
+		return true
+	}
+	if s.Judgement == nil {
+		return false
+	}
+	return slices.ContainsFunc(s.Judgement.Determinations, func(d review.Determination) bool {
+		return slices.ContainsFunc(d.Missing, func(n review.Need) bool { return slices.Contains(n.People, resource.Name(person)) })
+	})
+}
+
+func writeStatus(out io.Writer, list []audit.RequestStatus) error {
+	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "REQUEST\tSTATE\tFOR\tTARGET\tUNTIL\tNOW")
+	for _, s := range list {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Request, s.State, strings.Join(s.For, ", "), s.Target, untilText(s.Until), nowText(s))
+	}
+	return t.Flush()
+}
+
+func untilText(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04Z")
+}
+
+// nowText says in a few words what a request gives or waits for.
+func nowText(s audit.RequestStatus) string {
+	switch {
+	case s.State == audit.StatePending && s.Judgement != nil:
+		return waitsFor(*s.Judgement)
+	case len(s.Prevented) > 0 && s.State == audit.StateApproved:
+		return s.Prevented[0].State + ": " + s.Prevented[0].Reason
+	case len(s.Grants) > 0:
+		var parts []string
+		for _, g := range s.Grants {
+			parts = append(parts, fmt.Sprintf("%s on %s", g.State, g.Connection))
+		}
+		return strings.Join(slices.Compact(parts), ", ")
+	default:
+		return s.Reason
+	}
+}
+
+func waitsFor(j review.Judgement) string {
+	for _, d := range j.Determinations {
+		if len(d.Missing) > 0 && len(d.Missing[0].People) > 0 {
+			return "waits for " + names(d.Missing[0].People, " or ")
+		}
+	}
+	return j.Reason
+}
+
+func names(people []resource.Name, join string) string {
+	var out []string
+	for _, p := range people {
+		out = append(out, string(p))
+	}
+	return strings.Join(out, join)
+}
+
+// standings is how every request stands: what the ledger says of the decided
+// ones, and the judgement at this moment of the pending ones.
+func (w *workspace) standings(ctx context.Context) ([]audit.RequestStatus, error) {
+	var list []audit.RequestStatus
+	a, err := w.auditor()
+	if err == nil {
+		list, err = a.Requests(ctx, w.snapshot.Set, w.main, w.now().UTC())
+	}
+	if err != nil && !noLedger(err) {
+		return nil, err
+	}
+	f, err := w.openForge(ctx)
+	if err != nil {
+		return nil, err
+	}
+	prs, err := f.List(ctx, review.StateOpen)
+	if err != nil {
+		return nil, err
+	}
+	for _, pr := range prs {
+		pending, err := w.pending(ctx, f, pr.ID)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, pending...)
+	}
+	slices.SortStableFunc(list, func(x, y audit.RequestStatus) int { return strings.Compare(string(x.Request), string(y.Request)) })
+	return list, nil
+}
+
+// noLedger reports that nothing was ever recorded here, which is no error for
+// somebody who only looks.
+func noLedger(err error) bool {
+	var exit *exitError
+	return errors.Is(err, ledger.ErrNoLedger) || errors.As(err, &exit)
+}
+
+// pending judges an open pull request now.
+func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]audit.RequestStatus, error) {
+	facts, err := f.Observe(ctx, id)
+	if err != nil {
+		return []audit.RequestStatus{{Request: resource.Name(id), State: audit.StatePending, Reason: err.Error(), PullRequest: id}}, nil
+	}
+	if facts.State != review.StateOpen {
+		return nil, nil
+	}
+	judged, err := w.judge().Judge(ctx, facts)
+	if err != nil {
+		return nil, err
+	}
+	var out []audit.RequestStatus
+	for _, d := range judged.Determinations {
+		j := judged.Judgement
+		j.Determinations = []review.Determination{d}
+		s := audit.RequestStatus{
+			Request: d.Request, State: audit.StatePending, Reason: d.Reason, File: d.File,
+			PullRequest: id, Judgement: &j, Facts: &facts,
+		}
+		if d.Request == "" {
+			s.Request, s.Target = resource.Name(id), "governance change"
+		}
+		if req, ok := resource.Get[*resource.AccessRequest](judged.Head.Set, resource.KindAccessRequest, d.Request); ok {
+			s.Describe(req)
+		}
+		out = append(out, s)
+	}
+	if len(out) == 0 {
+		out = append(out, audit.RequestStatus{Request: resource.Name(id), State: audit.StatePending, Reason: judged.Reason, PullRequest: id, Judgement: &judged.Judgement, Facts: &facts})
+	}
+	return out, nil
+}
+
+// standing is how one request stands. A pending change of it comes first.
+func (w *workspace) standing(ctx context.Context, name resource.Name) (audit.RequestStatus, error) {
+	list, err := w.standings(ctx)
+	if err != nil {
+		return audit.RequestStatus{}, err
+	}
+	for _, s := range slices.Backward(list) {
+		if s.Request == name || s.PullRequest == string(name) {
+			return s, nil
+		}
+	}
+	return audit.RequestStatus{}, usageErrorf("`assent status --all` lists them", "no request %q", name)
+}

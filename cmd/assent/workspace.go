@@ -1,0 +1,287 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/assent-dev/assent/engine/audit"
+	"github.com/assent-dev/assent/engine/determine"
+	"github.com/assent-dev/assent/engine/forge/local"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/reconcile"
+	"github.com/assent-dev/assent/engine/repo"
+	"github.com/assent-dev/assent/engine/report"
+	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/signature"
+)
+
+// workspace is a governance repository, opened, with what stands around it.
+type workspace struct {
+	db       *gitdb.DB
+	loader   *repo.Loader
+	main     gitdb.OID
+	snapshot *repo.Snapshot // of main
+	settings *resource.Repository
+	state    string // directory outside of what git tracks
+	now      func() time.Time
+}
+
+// trust is what the engine pins outside the repository.
+type trust struct {
+	Repo string   `json:"repo"`
+	Root []string `json:"root"`
+}
+
+// open opens the repository of -C at its main branch.
+func (g *global) open(ctx context.Context) (*workspace, error) {
+	now, err := g.clock()
+	if err != nil {
+		return nil, err
+	}
+	return openWorkspace(ctx, g.dir, g.state, now)
+}
+
+func openWorkspace(ctx context.Context, dir, state string, now func() time.Time) (*workspace, error) {
+	db, err := gitdb.Open(dir)
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: err, hint: "run it in a governance repository, name one with -C DIR, or make one with `assent init DIR`"}
+	}
+	w := &workspace{db: db, loader: repo.NewLoader(db), now: now, state: state}
+	if w.state == "" {
+		w.state = os.Getenv("ASSENT_STATE")
+	}
+	if w.state == "" {
+		w.state = filepath.Join(db.GitDir(), "assent")
+	}
+	for _, branch := range []string{"main", "master"} {
+		if w.main, err = db.Resolve("refs/heads/" + branch); err == nil {
+			break
+		}
+	}
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: fmt.Errorf("open %s: it has no branch main", dir), hint: "commit the governance files to main first"}
+	}
+	return w, w.reload(ctx)
+}
+
+// reload reads main again, after something merged.
+func (w *workspace) reload(ctx context.Context) error {
+	if w.settings != nil {
+		main, err := w.db.Resolve("refs/heads/" + w.settings.Spec.MainBranch())
+		if err != nil {
+			return err
+		}
+		w.main = main
+	}
+	snapshot, err := w.loader.At(ctx, w.main)
+	if err != nil {
+		return err
+	}
+	settings, ok := snapshot.Set.Repository()
+	if !ok {
+		return &exitError{code: exitUsage, err: errors.New("main has no readable assent.yaml"), hint: "run `assent validate` to see what is wrong, or `assent init DIR` to make a governance repository"}
+	}
+	w.snapshot, w.settings = snapshot, settings
+	return nil
+}
+
+func (w *workspace) path(parts ...string) string {
+	return filepath.Join(append([]string{w.state}, parts...)...)
+}
+
+// loadTrust reads what is pinned; a repository without it has no ledger yet.
+func (w *workspace) loadTrust() (trust, error) {
+	var t trust
+	data, err := os.ReadFile(w.path("trust.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return t, &exitError{
+			code: exitUsage, err: fmt.Errorf("no trusted root key is pinned in %s", w.state),
+			hint: "`assent init` pins one where it makes the keys; elsewhere copy trust.json from the people who run the engine",
+		}
+	}
+	if err != nil {
+		return t, fmt.Errorf("read trust: %w", err)
+	}
+	if err := json.Unmarshal(data, &t); err != nil {
+		return t, fmt.Errorf("read %s: %w", w.path("trust.json"), err)
+	}
+	if t.Repo != w.settings.Spec.ID {
+		return t, &exitError{code: exitUsage, err: fmt.Errorf("pinned for repository %q, but this one is %q", t.Repo, w.settings.Spec.ID), hint: "point -C or --state at the right place"}
+	}
+	return t, nil
+}
+
+func (w *workspace) openLedger() (*ledger.Ledger, error) {
+	t, err := w.loadTrust()
+	if err != nil {
+		return nil, err
+	}
+	return ledger.Open(w.db, ledger.Trust{Repo: t.Repo, Branch: w.settings.Spec.LedgerBranch(), Root: t.Root}), nil
+}
+
+// openForge opens the local forge as people use it: they sign with their own
+// keys, and the engine's events count when a key that the ledger names made them.
+func (w *workspace) openForge(ctx context.Context) (*local.Local, error) {
+	engines, err := w.determiningKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return local.New(w.db, local.Config{Repo: w.settings.Spec.ID, Branch: w.settings.Spec.MainBranch(), Now: w.now, Engines: engines}), nil
+}
+
+// determiningKeys are the keys that the ledger's seals name; none where nobody
+// pinned the ledger's root, as in the clone of somebody who only asks.
+func (w *workspace) determiningKeys(ctx context.Context) ([]signature.Public, error) {
+	l, err := w.openLedger()
+	if err != nil {
+		return nil, nil //nolint:nilerr // not pinned: then any key counts, and nothing rests on it
+	}
+	var out []signature.Public
+	for v, err := range l.Replay(ctx) {
+		if errors.Is(err, ledger.ErrNoLedger) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("replay ledger: %w", err)
+		}
+		if v.Type != ledger.TypeSeal {
+			continue
+		}
+		body, err := v.Seal()
+		if err != nil {
+			return nil, err
+		}
+		key, err := signature.ParsePublic(body.Determining)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, key)
+	}
+	return out, nil
+}
+
+func (w *workspace) judge() *determine.Judge {
+	return determine.NewJudge(w.loader, platformCapabilities)
+}
+
+func (w *workspace) auditor() (*audit.Auditor, error) {
+	l, err := w.openLedger()
+	if err != nil {
+		return nil, err
+	}
+	return &audit.Auditor{DB: w.db, Ledger: l, Judge: w.judge()}, nil
+}
+
+func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, error) {
+	key, err := w.engineKey("determining", "ASSENT_DETERMINING_KEY")
+	if err != nil {
+		return nil, err
+	}
+	l, err := w.openLedger()
+	if err != nil {
+		return nil, err
+	}
+	engines, err := w.determiningKeys(ctx)
+	if err != nil {
+		return nil, err
+	}
+	f := local.New(w.db, local.Config{Repo: w.settings.Spec.ID, Branch: w.settings.Spec.MainBranch(), Now: w.now, Engine: key, Engines: engines})
+	return &determine.Determiner{
+		DB: w.db, Judge: w.judge(), Forge: f, Ledger: l, Key: key, Now: w.now, Render: report.Markdown,
+	}, nil
+}
+
+func (w *workspace) reconciler(needKey bool) (*reconcile.Reconciler, error) {
+	key, err := w.engineKey("reconciling", "ASSENT_RECONCILING_KEY")
+	if err != nil && needKey {
+		return nil, err
+	}
+	a, err := w.auditor()
+	if err != nil {
+		return nil, err
+	}
+	return &reconcile.Reconciler{
+		DB: w.db, Loader: w.loader, Branch: w.settings.Spec.MainBranch(), Custodian: a, Ledger: a.Ledger,
+		Key: key, Open: w.openPlatform, Now: w.now, HighWater: w.path("high-water.json"),
+	}, nil
+}
+
+// engineKey loads one of the engine's own keys: from the file that env names,
+// or from the state directory.
+func (w *workspace) engineKey(role, env string) (signature.Signer, error) {
+	path := os.Getenv(env)
+	if path == "" {
+		path = w.path("keys", role)
+	}
+	key, err := loadKey(path)
+	if err != nil {
+		return signature.Signer{}, &exitError{code: exitUsage, err: fmt.Errorf("load the %s key: %w", role, err), hint: "name its file in " + env}
+	}
+	return key, nil
+}
+
+func loadKey(path string) (signature.Signer, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return signature.Signer{}, err
+	}
+	key, err := signature.ParseSigner(data)
+	if err != nil {
+		return signature.Signer{}, fmt.Errorf("%s: %w", path, err)
+	}
+	return key, nil
+}
+
+// person finds whose key it is, among the users on main.
+func (w *workspace) person(key signature.Signer) (*resource.User, error) {
+	want := key.Public().Fingerprint()
+	for u := range resource.Of[*resource.User](w.snapshot.Set) {
+		for _, line := range u.Spec.Forge.SSH {
+			if p, err := signature.ParsePublic(line); err == nil && p.Fingerprint() == want {
+				return u, nil
+			}
+		}
+	}
+	return nil, &exitError{
+		code: exitUsage, err: fmt.Errorf("no user on %s has the key %s", w.settings.Spec.MainBranch(), want),
+		hint: "add its public half to spec.forge.ssh of your file in directory/users/, by a pull request",
+	}
+}
+
+// personKey loads the key of whoever runs the command.
+func personKey(flag string) (signature.Signer, error) {
+	path := flag
+	if path == "" {
+		path = os.Getenv("ASSENT_KEY")
+	}
+	if path == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return signature.Signer{}, usageErrorf("name your key with --key FILE or in ASSENT_KEY", "find your signing key: %w", err)
+		}
+		path = filepath.Join(home, ".ssh", "id_ed25519")
+	}
+	key, err := loadKey(path)
+	if err != nil {
+		return key, usageErrorf("name your private key with --key FILE or in ASSENT_KEY; `ssh-keygen -t ed25519` makes one", "load your signing key: %w", err)
+	}
+	return key, nil
+}
+
+// writeJSON writes a value as indented JSON.
+func (g *global) writeJSON(v any) error {
+	enc := json.NewEncoder(g.stdout)
+	enc.SetIndent("", "  ")
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return fmt.Errorf("write JSON: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,241 @@
+package audit
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// State is where a request is in its life, the way people say it.
+type State string
+
+// The states of a request.
+const (
+	StatePending    State = "pending"
+	StateApproved   State = "approved"
+	StateDenied     State = "denied"
+	StateCanceled   State = "canceled"
+	StateExpired    State = "expired"
+	StateRevoked    State = "revoked"
+	StateUnapproved State = "unapproved" // on main without an admitted determination
+)
+
+// Ended reports whether the request is over.
+func (s State) Ended() bool {
+	return s == StateDenied || s == StateCanceled || s == StateExpired || s == StateRevoked
+}
+
+// RequestStatus is how one request stands, and what it gives.
+type RequestStatus struct {
+	Request     resource.Name     `json:"request"`
+	State       State             `json:"state"`
+	Reason      string            `json:"reason,omitempty"`
+	File        string            `json:"file,omitempty"`
+	PullRequest string            `json:"pullRequest,omitempty"`
+	Target      string            `json:"target,omitempty"`
+	For         []string          `json:"for,omitempty"`
+	Level       string            `json:"level,omitempty"`
+	DecidedAt   time.Time         `json:"decidedAt,omitzero"`
+	NotBefore   time.Time         `json:"notBefore,omitzero"`
+	Until       time.Time         `json:"until,omitzero"`
+	Record      uint64            `json:"record,omitempty"` // seq of the determination
+	Grants      []GrantStatus     `json:"grants,omitempty"`
+	Prevented   []grant.Prevented `json:"prevented,omitempty"`
+	Findings    []Finding         `json:"findings,omitempty"`
+	Judgement   *review.Judgement `json:"judgement,omitempty"` // of a pending one
+	Facts       *review.Facts     `json:"-"`
+}
+
+// GrantStatus is the state of one grant, apart from the request's own: approved
+// is not granted, and revoked means that the platform said so on read-back.
+type GrantStatus struct {
+	Connection resource.Name `json:"connection"`
+	Role       string        `json:"role"`
+	Principal  string        `json:"principal"`
+	State      string        `json:"state"` // waiting, applied, residual, revoked
+	Until      time.Time     `json:"until,omitzero"`
+	Record     uint64        `json:"record,omitempty"`
+	Detail     string        `json:"detail,omitempty"`
+}
+
+// Requests tells how every request that main or the ledger knows stands at now,
+// ordered by name. Pull requests without a determination are not among them.
+func (a *Auditor) Requests(ctx context.Context, set *resource.Set, main gitdb.OID, now time.Time) ([]RequestStatus, error) {
+	c, err := a.Custody(ctx, main)
+	if err != nil {
+		return nil, err
+	}
+	all := map[resource.Name]*RequestStatus{}
+	for v, err := range a.Ledger.Replay(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("replay ledger: %w", err)
+		}
+		if err := takeRecord(all, v); err != nil {
+			return nil, err
+		}
+	}
+	for req := range resource.Of[*resource.AccessRequest](set) {
+		s := statusOf(all, req.Ref().Name)
+		s.Describe(req)
+		if s.State == "" {
+			s.State, s.Reason = StateUnapproved, "on main without a determination: it gives no access"
+		}
+	}
+	wish := grant.Desired(set, c.Approvals, now)
+	var out []RequestStatus
+	for _, s := range all {
+		s.settle(set, c, wish, now)
+		out = append(out, *s)
+	}
+	slices.SortFunc(out, func(x, y RequestStatus) int { return strings.Compare(string(x.Request), string(y.Request)) })
+	return out, nil
+}
+
+func statusOf(all map[resource.Name]*RequestStatus, name resource.Name) *RequestStatus {
+	if all[name] == nil {
+		all[name] = &RequestStatus{Request: name}
+	}
+	return all[name]
+}
+
+// Describe fills in what the request file says.
+func (s *RequestStatus) Describe(req *resource.AccessRequest) {
+	s.File = req.Source.File
+	s.Target = TargetText(req.Spec.Target)
+	s.Level = string(req.Spec.Level())
+	s.For = nil
+	for _, b := range req.Spec.Beneficiaries {
+		s.For = append(s.For, SubjectText(b))
+	}
+}
+
+// TargetText names a target: "data product x", "data source y" or "everything below z".
+func TargetText(t resource.Target) string {
+	switch {
+	case t.Product != "":
+		return "data product " + string(t.Product)
+	case t.Source != "":
+		return "data source " + string(t.Source)
+	default:
+		return "everything below " + t.Path
+	}
+}
+
+// SubjectText names a subject: a person by name, others with their kind.
+func SubjectText(s resource.Subject) string {
+	switch {
+	case s.Group != "":
+		return "group " + string(s.Group)
+	case s.ServiceAccount != "":
+		return "service account " + string(s.ServiceAccount)
+	default:
+		return string(s.User)
+	}
+}
+
+func takeRecord(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
+	switch v.Type {
+	case ledger.TypeDetermination:
+		body, err := v.Determination()
+		if err != nil {
+			return fmt.Errorf("read record %d: %w", v.Seq, err)
+		}
+		if v.Subject.Request == "" || v.Subject.Blob == "" {
+			return nil
+		}
+		s := statusOf(all, resource.Name(v.Subject.Request))
+		s.State = StateApproved
+		switch review.Outcome(body.Outcome) {
+		case review.Denied:
+			s.State = StateDenied
+		case review.Canceled:
+			s.State = StateCanceled
+		}
+		s.File, s.PullRequest, s.Reason, s.Record = v.Subject.Path, body.Change.PullRequest, body.Reason, v.Seq
+		s.DecidedAt, s.NotBefore, s.Until = body.DecidedAt, body.NotBefore, body.Until
+	case ledger.TypeRevocation:
+		s := statusOf(all, resource.Name(v.Subject.Request))
+		s.State = StateRevoked
+		if body, err := v.Revocation(); err == nil {
+			s.Reason = body.Reason
+		}
+	case ledger.TypeApplied, ledger.TypeRevoked:
+		return takeEffect(all, v)
+	}
+	return nil
+}
+
+func takeEffect(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
+	body, err := v.Effect()
+	if err != nil {
+		return fmt.Errorf("read record %d: %w", v.Seq, err)
+	}
+	if body.Principal == "" {
+		return nil
+	}
+	g := GrantStatus{
+		Connection: resource.Name(v.Subject.Connection), Role: body.Role, Principal: body.Principal,
+		State: string(v.Type), Until: body.NotAfter, Record: v.Seq, Detail: body.Detail,
+	}
+	if body.Status == "residual" {
+		g.State = "residual"
+	}
+	for _, name := range body.Requests {
+		s := statusOf(all, resource.Name(name))
+		i := slices.IndexFunc(s.Grants, func(o GrantStatus) bool {
+			return o.Connection == g.Connection && o.Role == g.Role && o.Principal == g.Principal
+		})
+		if i < 0 {
+			s.Grants = append(s.Grants, g)
+		} else {
+			s.Grants[i] = g
+		}
+	}
+	return nil
+}
+
+// settle compares what was decided with what is in force now.
+func (s *RequestStatus) settle(set *resource.Set, c Custody, wish grant.Wish, now time.Time) {
+	for _, f := range c.Findings {
+		if f.Request == s.Request {
+			s.Findings = append(s.Findings, f)
+		}
+	}
+	for _, p := range wish.Prevented {
+		if p.Request == s.Request {
+			s.Prevented = append(s.Prevented, p)
+		}
+	}
+	if s.State != StateApproved {
+		return
+	}
+	_, live := c.Approvals[s.Request]
+	_, there := resource.Get[*resource.AccessRequest](set, resource.KindAccessRequest, s.Request)
+	switch {
+	case !s.Until.IsZero() && !now.Before(s.Until):
+		s.State = StateExpired
+	case !there:
+		s.State, s.Reason = StateRevoked, "the request file was deleted"
+	case !live:
+		s.State, s.Reason = StateUnapproved, "its record does not hold"
+	}
+	for _, g := range wish.Grants {
+		if !slices.Contains(g.Requests, resource.Ref{Kind: resource.KindAccessRequest, Name: s.Request}) {
+			continue
+		}
+		known := slices.ContainsFunc(s.Grants, func(o GrantStatus) bool {
+			return o.Connection == g.Connection && o.Role == g.RoleName() && o.Principal == g.Principal && o.State == "applied"
+		})
+		if !known {
+			s.Grants = append(s.Grants, GrantStatus{Connection: g.Connection, Role: g.RoleName(), Principal: g.Principal, State: "waiting", Until: g.NotAfter, Detail: "the next reconcile grants it"})
+		}
+	}
+}

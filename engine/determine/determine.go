@@ -1,0 +1,350 @@
+package determine
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/review"
+	"github.com/assent-dev/assent/engine/signature"
+)
+
+// Determiner carries pull requests to their end.
+type Determiner struct {
+	DB     *gitdb.DB
+	Judge  *Judge
+	Forge  forge.Forge
+	Ledger *ledger.Ledger
+	Key    signature.Signer // the determining key
+	Now    func() time.Time
+	// Render makes the text for people that is published on the pull request.
+	Render func(review.Facts, review.Judgement) string
+}
+
+// Result is how one pull request stands after a run.
+type Result struct {
+	PullRequest string           `json:"pullRequest"`
+	Judgement   review.Judgement `json:"judgement"`
+	Merged      string           `json:"merged,omitempty"` // the merge commit
+	Records     []uint64         `json:"records,omitempty"`
+	Err         string           `json:"error,omitempty"`
+}
+
+// All determines every pull request that has no record of its end yet. One that
+// cannot be judged is told of in its own Result and holds up no other.
+func (d *Determiner) All(ctx context.Context) ([]Result, error) {
+	ended, err := d.ended(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := d.Forge.List(ctx, "")
+	if err != nil {
+		return nil, fmt.Errorf("list pull requests: %w", err)
+	}
+	var out []Result
+	for _, pr := range list {
+		if ended[pr.ID] && pr.State != review.StateOpen {
+			continue
+		}
+		r, err := d.one(ctx, pr.ID, ended)
+		if err != nil {
+			if ctx.Err() != nil {
+				return out, ctx.Err()
+			}
+			r = Result{PullRequest: pr.ID, Err: err.Error()}
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}
+
+// One determines one pull request.
+func (d *Determiner) One(ctx context.Context, id string) (Result, error) {
+	ended, err := d.ended(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	return d.one(ctx, id, ended)
+}
+
+// ended are the pull requests whose end the ledger holds.
+func (d *Determiner) ended(ctx context.Context) (map[string]bool, error) {
+	out := map[string]bool{}
+	for v, err := range d.Ledger.Replay(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("replay ledger: %w", err)
+		}
+		if v.Type == ledger.TypeDetermination {
+			body, err := v.Determination()
+			if err != nil {
+				return nil, fmt.Errorf("read record %d: %w", v.Seq, err)
+			}
+			out[body.Change.PullRequest] = true
+		}
+	}
+	return out, nil
+}
+
+// one goes on from wherever an earlier run ended: the forge says whether the
+// pull request is merged or closed, the ledger whether its end is recorded.
+//
+//	state on the forge   in the ledger   what is done
+//	open                 -               judge; approved: merge and record; denied: record and close
+//	open                 yes (denied)    close
+//	merged               -               judge the merge; approved: record; else ErrNotMerged
+//	canceled             -               record
+//	closed               -               nothing: closed without a determination
+//	any                  yes             nothing
+func (d *Determiner) one(ctx context.Context, id string, ended map[string]bool) (Result, error) {
+	facts, err := d.Forge.Observe(ctx, id)
+	if err != nil {
+		return Result{}, fmt.Errorf("observe %s: %w", id, err)
+	}
+	result := Result{PullRequest: id}
+	switch {
+	case ended[id] && facts.State == review.StateOpen:
+		return result, d.Forge.Close(ctx, id, "decided before; the record is in the ledger")
+	case ended[id], facts.State == review.StateClosed:
+		result.Judgement = review.Judgement{Outcome: review.Skipped, Reason: "already ended"}
+		return result, nil
+	case facts.State == review.StateCanceled:
+		return d.cancel(ctx, facts)
+	case facts.State == review.StateMerged:
+		return d.merge(ctx, facts)
+	}
+	judged, err := d.Judge.Judge(ctx, facts)
+	if err != nil {
+		return result, err
+	}
+	result.Judgement = judged.Judgement
+	switch {
+	case judged.Outcome.Grants():
+		return d.merge(ctx, facts)
+	case judged.Outcome == review.Denied:
+		if result.Records, err = d.record(ctx, facts, judged, ledger.Merged{}); err != nil {
+			return result, err
+		}
+		if err := d.publish(ctx, facts, judged.Judgement); err != nil {
+			return result, err
+		}
+		return result, d.Forge.Close(ctx, id, judged.Reason)
+	default:
+		return result, d.publish(ctx, facts, judged.Judgement)
+	}
+}
+
+func (d *Determiner) publish(ctx context.Context, facts review.Facts, j review.Judgement) error {
+	report := forge.Report{Head: facts.Head, Judgement: j}
+	if d.Render != nil {
+		report.Markdown = d.Render(facts, j)
+	}
+	if err := d.Forge.Publish(ctx, facts.PullRequest, report); err != nil {
+		return fmt.Errorf("publish %s: %w", facts.PullRequest, err)
+	}
+	return nil
+}
+
+// merge merges what was approved, judges the merge itself and records it. The
+// record rests on the second judgement only.
+func (d *Determiner) merge(ctx context.Context, facts review.Facts) (Result, error) {
+	result := Result{PullRequest: facts.PullRequest}
+	merged, err := d.Forge.Merge(ctx, facts.PullRequest, forge.Want{Base: facts.Base, Head: facts.Head, Tree: facts.ResultTree})
+	if err != nil {
+		return result, fmt.Errorf("merge %s: %w", facts.PullRequest, err)
+	}
+	result.Merged = merged.Commit
+	at, err := AtMerge(d.DB, facts, gitdb.OID(merged.Commit))
+	if err != nil {
+		return result, err
+	}
+	judged, err := d.Judge.Judge(ctx, at)
+	if err != nil {
+		return result, err
+	}
+	result.Judgement = judged.Judgement
+	if !judged.Outcome.Grants() {
+		return result, fmt.Errorf("judge merge %s: %s: %w", merged.Commit, judged.Reason, ErrNotMerged)
+	}
+	result.Records, err = d.record(ctx, at, judged, ledger.Merged{Commit: merged.Commit, Parent: merged.Parent, Tree: merged.Tree})
+	if err != nil {
+		return result, err
+	}
+	return result, d.publish(ctx, facts, judged.Judgement)
+}
+
+func (d *Determiner) cancel(ctx context.Context, facts review.Facts) (Result, error) {
+	facts.State = review.StateOpen
+	judged, err := d.Judge.Judge(ctx, facts)
+	if err != nil {
+		return Result{}, err
+	}
+	judged.Outcome, judged.Reason = review.Canceled, "withdrawn before a determination"
+	for i := range judged.Determinations {
+		r := &judged.Determinations[i]
+		r.Outcome, r.Reason, r.Until, r.NotBefore = review.Canceled, judged.Reason, time.Time{}, time.Time{}
+	}
+	records, err := d.record(ctx, facts, judged, ledger.Merged{})
+	return Result{PullRequest: facts.PullRequest, Judgement: judged.Judgement, Records: records}, err
+}
+
+// record appends one record for each request of the pull request, in one batch.
+func (d *Determiner) record(ctx context.Context, facts review.Facts, judged Judged, merged ledger.Merged) ([]uint64, error) {
+	merged.Forge, merged.PullRequest = facts.Forge, facts.PullRequest
+	merged.Base, merged.Head = facts.Base, facts.Head
+	if merged.Parent == "" {
+		merged.Parent = facts.Base
+	}
+	var drafts []ledger.Draft
+	for _, r := range judged.Determinations {
+		draft, err := d.draft(ctx, facts, judged, r, merged)
+		if err != nil {
+			return nil, err
+		}
+		drafts = append(drafts, draft)
+	}
+	if len(drafts) == 0 {
+		return nil, errors.New("record determination: nothing was determined")
+	}
+	withdrawn, err := d.withdrawals(ctx, facts, judged, merged)
+	if err != nil {
+		return nil, err
+	}
+	appended, err := d.Ledger.Append(ctx, d.Key, d.Now(), append(drafts, withdrawn...)...)
+	if err != nil {
+		return nil, fmt.Errorf("append to ledger: %w", err)
+	}
+	var seqs []uint64
+	for _, v := range appended {
+		seqs = append(seqs, v.Seq)
+	}
+	return seqs, nil
+}
+
+func (d *Determiner) draft(ctx context.Context, facts review.Facts, judged Judged, r review.Determination, merged ledger.Merged) (ledger.Draft, error) {
+	body, err := Body(facts, judged, r, merged)
+	if err != nil {
+		return ledger.Draft{}, err
+	}
+	subject := ledger.Subject{Request: string(r.Request), Path: r.File, Blob: r.Blob}
+	if r.Blob != "" {
+		raw, err := d.DB.Blob(gitdb.OID(r.Blob), maxRequestBytes)
+		if err != nil {
+			return ledger.Draft{}, err
+		}
+		subject.ContentDigest = ledger.ContentDigest(facts.Repo, r.File, raw)
+		planned, err := d.resolvedPlan(ctx, merged, r)
+		if err != nil {
+			return ledger.Draft{}, err
+		}
+		body.Plan, subject.PlanDigest = planned, ledger.PlanDigest(planned)
+	}
+	return ledger.Draft{Type: ledger.TypeDetermination, Subject: subject, Body: body}, nil
+}
+
+const maxRequestBytes = 32 << 10
+
+// Body is the body of the record of one determination. It depends on its
+// arguments alone, so that audit can make it again and compare.
+func Body(facts review.Facts, judged Judged, r review.Determination, merged ledger.Merged) (ledger.DeterminationBody, error) {
+	f, err := ledger.Canonical(facts)
+	if err != nil {
+		return ledger.DeterminationBody{}, fmt.Errorf("encode facts: %w", err)
+	}
+	stages, err := ledger.Canonical(struct {
+		Flow    review.FlowRef        `json:"flow"`
+		Stages  []review.StageResult  `json:"stages"`
+		Reviews []review.ReviewResult `json:"reviews"`
+	}{r.Flow, r.Stages, r.Reviews})
+	if err != nil {
+		return ledger.DeterminationBody{}, fmt.Errorf("encode stages: %w", err)
+	}
+	return ledger.DeterminationBody{
+		Outcome: string(r.Outcome), Reason: r.Reason,
+		NotBefore: r.NotBefore, Until: r.Until, DecidedAt: r.DecidedAt,
+		Change: merged,
+		Policy: ledger.PolicyRef{
+			Engine: judged.Engine, Builtin: ledger.Digest(judged.Builtin), Custom: ledger.Digest(judged.Custom),
+			Input: digestOf(r.Input), Decision: digestOf(r.Decision),
+		},
+		Facts: f, Stages: stages, Plan: json.RawMessage("{}"),
+	}, nil
+}
+
+func digestOf(data []byte) ledger.Digest {
+	return ledger.Digest(resource.Origin{Raw: data}.Digest())
+}
+
+// resolvedPlan is what the approval opens at the merge, with absolute times:
+// what the stewards agreed to, spelt out.
+func (d *Determiner) resolvedPlan(ctx context.Context, merged ledger.Merged, r review.Determination) ([]byte, error) {
+	if merged.Commit == "" || !r.Outcome.Grants() {
+		return []byte("{}"), nil
+	}
+	snapshot, err := d.Judge.At(ctx, gitdb.OID(merged.Commit))
+	if err != nil {
+		return nil, fmt.Errorf("load merge: %w", err)
+	}
+	return ResolvedPlan(snapshot.Set, r.Request, r.NotBefore, r.Until, r.DecidedAt)
+}
+
+// ResolvedPlan is the canonical plan of one approval at one Set.
+func ResolvedPlan(set *resource.Set, request resource.Name, notBefore, until, decidedAt time.Time) ([]byte, error) {
+	at := decidedAt
+	if notBefore.After(at) {
+		at = notBefore
+	}
+	req, ok := resource.Get[*resource.AccessRequest](set, resource.KindAccessRequest, request)
+	if !ok {
+		return ledger.Canonical(grant.State{})
+	}
+	approval := grant.Approval{Request: request, ContentDigest: req.Digest(), NotBefore: notBefore, Until: until}
+	wish := grant.Desired(set, grant.Determinations{request: approval}, at)
+	wish.Roles = slices.DeleteFunc(wish.Roles, func(role grant.Role) bool {
+		return !slices.ContainsFunc(wish.Grants, func(g grant.Grant) bool { return g.RoleKey == role.RoleKey })
+	})
+	return ledger.Canonical(struct {
+		grant.State
+		Prevented []grant.Prevented `json:"prevented,omitempty"`
+	}{wish.State, wish.Prevented})
+}
+
+// withdrawals are the revocations of approved requests whose file the pull
+// request deletes.
+func (d *Determiner) withdrawals(ctx context.Context, facts review.Facts, judged Judged, merged ledger.Merged) ([]ledger.Draft, error) {
+	if merged.Commit == "" {
+		return nil, nil
+	}
+	approved := map[string]uint64{}
+	for v, err := range d.Ledger.Replay(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("replay ledger: %w", err)
+		}
+		if v.Type == ledger.TypeDetermination && v.Subject.Request != "" {
+			approved[v.Subject.Path] = v.Seq
+		}
+	}
+	var out []ledger.Draft
+	for _, f := range facts.Files {
+		seq, ok := approved[f.Path]
+		if f.NewBlob != "" || !ok {
+			continue
+		}
+		name := strings.TrimSuffix(f.Path[strings.LastIndexByte(f.Path, '/')+1:], ".yaml")
+		out = append(out, ledger.Draft{
+			Type:    ledger.TypeRevocation,
+			Subject: ledger.Subject{Request: name, Path: f.Path, Blob: f.OldBlob},
+			Body:    ledger.RevocationBody{Determination: strconv.FormatUint(seq, 10), By: facts.Author.ID, Reason: judged.Reason},
+		})
+	}
+	return out, nil
+}

@@ -1,0 +1,470 @@
+package grant
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// Wish is what should exist at an instant, and what should not although it was
+// approved.
+type Wish struct {
+	State
+	// Prevented are the approved requests that give no access, or not to
+	// everyone they name, ordered by request, then state and reason.
+	Prevented []Prevented
+}
+
+// Ended are the requests whose window is over.
+func (w Wish) Ended() map[resource.Name]bool {
+	out := map[resource.Name]bool{}
+	for _, p := range w.Prevented {
+		if p.State == StateExpired {
+			out[p.Request] = true
+		}
+	}
+	return out
+}
+
+// The states of an approved request that gives no access now.
+const (
+	StateWaiting   = "waiting"   // notBefore lies ahead
+	StateExpired   = "expired"   // the window is over
+	StateEdited    = "edited"    // the file is not the one that was approved
+	StateSuspended = "suspended" // the product is suspended or retired
+	StateLeft      = "left"      // a beneficiary is not active any more
+	StateUnmapped  = "unmapped"  // a beneficiary has no account on the platform
+	StateObserved  = "observed"  // the connection is not in mode enforce
+	StateMissing   = "missing"   // the target or a beneficiary does not exist
+	StatePrevented = "prevented" // a guardrail mask stays
+)
+
+// Desired computes what should exist at now. A request counts when all of this
+// holds; the first line that fails names the state it is in instead.
+//
+//	an approval of exactly this file is in force     (none: pending, not listed)
+//	the file's digest is the approved one            edited
+//	notBefore <= now                                 waiting
+//	now < until                                      expired
+//	the target exists                                missing
+//	the product is published                         suspended
+//	the beneficiary is active                        left
+//	the connection is in mode enforce                observed
+//	the beneficiary has an account there             unmapped
+//
+// Every published product also has its roles, with nobody in them, so that its
+// masks are in place before anybody joins.
+func Desired(set *resource.Set, determinations Determinations, now time.Time) Wish {
+	b := &builder{
+		set: set, now: now.UTC().Truncate(time.Second),
+		roles: map[RoleKey]Role{}, members: map[memberKey]*member{}, lifts: map[resource.Name][]lift{},
+	}
+	b.publishedRoles()
+	var access []liveRequest
+	for req := range resource.Of[*resource.AccessRequest](set) {
+		approval, ok := determinations[req.Ref().Name]
+		if !ok {
+			continue
+		}
+		if live, ok := b.live(req, approval); ok {
+			if req.Spec.Type == resource.MaskingException {
+				b.lift(live)
+			} else {
+				access = append(access, live)
+			}
+		}
+	}
+	for _, live := range access {
+		b.join(live)
+	}
+	return b.wish()
+}
+
+// Next is the earliest instant after now at which Desired may give another
+// answer: a window opens or closes, or a person's time here ends. ok is false
+// when there is none.
+func Next(set *resource.Set, determinations Determinations, now time.Time) (at time.Time, ok bool) {
+	consider := func(t time.Time) {
+		if t.After(now) && (at.IsZero() || t.Before(at)) {
+			at = t
+		}
+	}
+	for _, a := range determinations {
+		consider(a.NotBefore)
+		consider(a.Until)
+	}
+	for u := range resource.Of[*resource.User](set) {
+		if t, err := u.Spec.ValidUntil.Time(); err == nil {
+			consider(t)
+		}
+	}
+	return at, !at.IsZero()
+}
+
+type liveRequest struct {
+	req   *resource.AccessRequest
+	until time.Time
+}
+
+type memberKey struct {
+	connection resource.Name
+	scope      resource.Ref
+	access     resource.AccessLevel
+	person     resource.Name
+}
+
+// member is one person's access to one scope, over all requests that justify it.
+type member struct {
+	account  string
+	forever  bool
+	until    time.Time
+	requests []resource.Ref
+	all      bool     // some request asks for every column
+	columns  []string // otherwise, these
+}
+
+// lift is one column that one person may see clear.
+type lift struct {
+	source resource.Name
+	column string
+	until  time.Time
+	req    resource.Ref
+}
+
+type builder struct {
+	set       *resource.Set
+	now       time.Time
+	roles     map[RoleKey]Role
+	members   map[memberKey]*member
+	lifts     map[resource.Name][]lift // by person
+	prevented []Prevented
+}
+
+func (b *builder) prevent(req *resource.AccessRequest, state, format string, args ...any) {
+	b.prevented = append(b.prevented, Prevented{req.Ref().Name, state, fmt.Sprintf(format, args...)})
+}
+
+func (b *builder) publishedRoles() {
+	for p := range resource.Of[*resource.DataProduct](b.set) {
+		if !published(p) {
+			continue
+		}
+		levels := p.Spec.AccessLevels
+		if len(levels) == 0 {
+			levels = []resource.AccessLevel{resource.Read}
+		}
+		for connection, sources := range b.byConnection(resource.SourcesOf(b.set, p)) {
+			for _, level := range levels {
+				b.addRole(RoleKey{connection, p.Ref(), level, DefaultProfile}, sources, nil, nil)
+			}
+		}
+	}
+}
+
+func published(p *resource.DataProduct) bool {
+	return p.Spec.State == "" || p.Spec.State == resource.ProductPublished
+}
+
+// byConnection groups the sources whose connection Assent may change.
+func (b *builder) byConnection(sources []*resource.DataSource) map[resource.Name][]*resource.DataSource {
+	out := map[resource.Name][]*resource.DataSource{}
+	for _, d := range sources {
+		if b.enforced(d.Spec.Connection) {
+			out[d.Spec.Connection] = append(out[d.Spec.Connection], d)
+		}
+	}
+	return out
+}
+
+func (b *builder) enforced(name resource.Name) bool {
+	c, ok := resource.Get[*resource.Connection](b.set, resource.KindConnection, name)
+	return ok && c.Spec.Mode == resource.ModeEnforce
+}
+
+func (b *builder) live(req *resource.AccessRequest, a Approval) (liveRequest, bool) {
+	switch {
+	case req.Digest() != a.ContentDigest:
+		b.prevent(req, StateEdited, "the file is not the one that was approved in record %d", a.Seq)
+	case !a.NotBefore.IsZero() && b.now.Before(a.NotBefore):
+		b.prevent(req, StateWaiting, "access begins %s", a.NotBefore.Format(time.RFC3339))
+	case !a.Until.IsZero() && !b.now.Before(a.Until):
+		b.prevent(req, StateExpired, "access ended %s", a.Until.Format(time.RFC3339))
+	default:
+		return liveRequest{req, a.Until}, true
+	}
+	return liveRequest{}, false
+}
+
+// people are the active beneficiaries.
+func (b *builder) people(req *resource.AccessRequest) []*resource.User {
+	var out []*resource.User
+	for _, name := range resource.People(b.set, req.Spec.Beneficiaries) {
+		u, ok := resource.UserOf(b.set, name)
+		switch {
+		case !ok:
+			b.prevent(req, StateMissing, "user %s does not exist", name)
+		case !resource.Active(u, b.now):
+			b.prevent(req, StateLeft, "user %s is not active", name)
+		default:
+			out = append(out, u)
+		}
+	}
+	return out
+}
+
+func (b *builder) lift(live liveRequest) {
+	req := live.req
+	people := b.people(req)
+	found := false
+	for _, d := range resource.SourcesOfTarget(b.set, req.Spec.Target) {
+		for _, m := range resource.MasksOf(b.set, d) {
+			if !ColumnNamed(req.Spec.Columns, d, m.Column) {
+				continue
+			}
+			found = true
+			if m.Guardrail {
+				b.prevent(req, StatePrevented, "guardrail %s keeps %s of %s masked", m.Policy, m.Column, d.Ref().Name)
+				continue
+			}
+			for _, u := range people {
+				name := u.Ref().Name
+				b.lifts[name] = append(b.lifts[name], lift{d.Ref().Name, m.Column, live.until, req.Ref()})
+			}
+		}
+	}
+	if !found {
+		b.prevent(req, StateMissing, "no masked column of the target has that name")
+	}
+}
+
+// ColumnNamed reports whether any of the names means this column of this source:
+// a bare column name, table.column, or the source's whole name, a slash and the
+// column.
+func ColumnNamed(names []string, d *resource.DataSource, column string) bool {
+	source := string(d.Ref().Name)
+	table := source[strings.LastIndexByte(source, '/')+1:]
+	return slices.ContainsFunc(names, func(n string) bool {
+		return n == column || n == table+"."+column || n == source+"/"+column
+	})
+}
+
+func (b *builder) join(live liveRequest) {
+	req := live.req
+	scopes := b.scopes(req)
+	if len(scopes) == 0 {
+		return
+	}
+	for _, u := range b.people(req) {
+		for _, s := range scopes {
+			for _, connection := range s.connections {
+				b.joinScope(live, s.ref, connection, u)
+			}
+		}
+	}
+}
+
+type scope struct {
+	ref         resource.Ref
+	connections []resource.Name
+}
+
+// scopes are what a request opens: its product, or each source that it names.
+func (b *builder) scopes(req *resource.AccessRequest) []scope {
+	target := req.Spec.Target
+	if target.Product != "" {
+		p, ok := resource.Get[*resource.DataProduct](b.set, resource.KindDataProduct, target.Product)
+		if !ok {
+			b.prevent(req, StateMissing, "data product %s does not exist", target.Product)
+			return nil
+		}
+		if !published(p) {
+			b.prevent(req, StateSuspended, "data product %s is %s", target.Product, p.Spec.State)
+			return nil
+		}
+		return []scope{{p.Ref(), b.connections(req, resource.SourcesOf(b.set, p))}}
+	}
+	sources := resource.SourcesOfTarget(b.set, target)
+	if len(sources) == 0 {
+		b.prevent(req, StateMissing, "no data source is registered for the target")
+	}
+	var out []scope
+	for _, d := range sources {
+		out = append(out, scope{d.Ref(), b.connections(req, []*resource.DataSource{d})})
+	}
+	return out
+}
+
+func (b *builder) connections(req *resource.AccessRequest, sources []*resource.DataSource) []resource.Name {
+	var out []resource.Name
+	for _, d := range sources {
+		name := d.Spec.Connection
+		switch {
+		case slices.Contains(out, name):
+		case !b.enforced(name):
+			b.prevent(req, StateObserved, "connection %s is not in mode enforce", name)
+		default:
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (b *builder) joinScope(live liveRequest, ref resource.Ref, connection resource.Name, u *resource.User) {
+	conn, ok := resource.Get[*resource.Connection](b.set, resource.KindConnection, connection)
+	if !ok {
+		return // not enforced, so already told
+	}
+	account, ok := resource.AccountOf(u, conn)
+	if !ok {
+		b.prevent(live.req, StateUnmapped, "user %s has no account on %s", u.Ref().Name, connection)
+		return
+	}
+	key := memberKey{connection, ref, live.req.Spec.Level(), u.Ref().Name}
+	m := b.members[key]
+	if m == nil {
+		m = &member{account: account}
+		b.members[key] = m
+	}
+	m.requests = append(m.requests, live.req.Ref())
+	m.forever = m.forever || live.until.IsZero()
+	if live.until.After(m.until) {
+		m.until = live.until
+	}
+	m.all = m.all || len(live.req.Spec.Columns) == 0
+	m.columns = append(m.columns, live.req.Spec.Columns...)
+}
+
+func (b *builder) wish() Wish {
+	var w Wish
+	for key, m := range b.members {
+		w.Grants = append(w.Grants, b.grant(key, m))
+	}
+	for _, r := range b.roles {
+		w.Roles = append(w.Roles, r)
+	}
+	slices.SortFunc(w.Roles, func(x, y Role) int { return x.RoleKey.Compare(y.RoleKey) })
+	w.Grants = mergeAccounts(w.Grants)
+	slices.SortFunc(b.prevented, func(x, y Prevented) int {
+		return cmp.Or(cmp.Compare(x.Request, y.Request), cmp.Compare(x.State, y.State), cmp.Compare(x.Reason, y.Reason))
+	})
+	w.Prevented = slices.Compact(b.prevented)
+	return w
+}
+
+// mergeAccounts joins grants that two people reach through one account, which
+// validation refuses but a platform could not tell apart.
+func mergeAccounts(grants []Grant) []Grant {
+	slices.SortFunc(grants, func(x, y Grant) int {
+		return cmp.Or(x.Compare(y), slices.CompareFunc(x.Requests, y.Requests, compareRef))
+	})
+	var out []Grant
+	for _, g := range grants {
+		if n := len(out); n > 0 && out[n-1].Key() == g.Key() {
+			last := &out[n-1]
+			if g.NotAfter.IsZero() || !last.NotAfter.IsZero() && g.NotAfter.After(last.NotAfter) {
+				last.NotAfter = g.NotAfter
+			}
+			last.Requests = sortedRefs(append(last.Requests, g.Requests...))
+			continue
+		}
+		out = append(out, g)
+	}
+	return out
+}
+
+func (b *builder) grant(key memberKey, m *member) Grant {
+	until := m.until
+	if m.forever {
+		until = time.Time{}
+	}
+	requests := m.requests
+	sources := b.sourcesOf(key.scope, key.connection)
+	clear := map[string]bool{}
+	for _, l := range b.lifts[key.person] {
+		if slices.ContainsFunc(sources, func(d *resource.DataSource) bool { return d.Ref().Name == l.source }) {
+			clear[string(l.source)+"/"+l.column] = true
+			until = resource.Earliest(until, l.until)
+			requests = append(requests, l.req)
+		}
+	}
+	var only []string
+	if !m.all {
+		only = slices.Compact(slices.Sorted(slices.Values(m.columns)))
+	}
+	role := RoleKey{key.connection, key.scope, key.access, profile(clear, only)}
+	if _, ok := b.roles[role]; !ok {
+		b.addRole(role, sources, clear, only)
+	}
+	return Grant{RoleKey: role, Principal: m.account, NotAfter: until, Requests: sortedRefs(requests)}
+}
+
+func (b *builder) sourcesOf(ref resource.Ref, connection resource.Name) []*resource.DataSource {
+	target := resource.Target{Product: ref.Name}
+	if ref.Kind == resource.KindDataSource {
+		target = resource.Target{Source: ref.Name}
+	}
+	return b.byConnection(resource.SourcesOfTarget(b.set, target))[connection]
+}
+
+// profile names what sets a member apart from the others of the scope: the
+// columns seen clear and the columns seen at all.
+func profile(clear map[string]bool, only []string) string {
+	if len(clear) == 0 && only == nil {
+		return DefaultProfile
+	}
+	h := sha256.New()
+	for _, c := range sortedKeys(clear) {
+		fmt.Fprintf(h, "clear %q\n", c)
+	}
+	for _, c := range only {
+		fmt.Fprintf(h, "only %q\n", c)
+	}
+	return "x" + hex.EncodeToString(h.Sum(nil)[:4])
+}
+
+func (b *builder) addRole(key RoleKey, sources []*resource.DataSource, clear map[string]bool, only []string) {
+	r := Role{RoleKey: key}
+	for _, d := range sources {
+		masks := map[string]*resource.Mask{}
+		for _, m := range resource.MasksOf(b.set, d) {
+			if !clear[string(d.Ref().Name)+"/"+m.Column] {
+				masks[m.Column] = m.Mask
+			}
+		}
+		o := Object{Path: d.Spec.Path, Kind: d.Spec.Kind}
+		for _, c := range d.Spec.Columns {
+			if only == nil || ColumnNamed(only, d, c.Name) {
+				o.Columns = append(o.Columns, Column{Name: c.Name, Mask: masks[c.Name]})
+			}
+		}
+		if len(o.Columns) > 0 {
+			r.Objects = append(r.Objects, o)
+		}
+	}
+	slices.SortFunc(r.Objects, Object.Compare)
+	b.roles[key] = r
+}
+
+func sortedRefs(refs []resource.Ref) []resource.Ref {
+	out := slices.SortedFunc(slices.Values(refs), compareRef)
+	return slices.Compact(out)
+}
+
+func compareRef(a, b resource.Ref) int {
+	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
+}
+
+func sortedKeys(m map[string]bool) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	slices.Sort(out)
+	return out
+}

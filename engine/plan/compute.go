@@ -1,0 +1,249 @@
+package plan
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// Desired is what should be, and what the ledger knows of how it came about.
+type Desired struct {
+	grant.State
+	// Ended holds the requests whose window is over: losing only these is an
+	// expiry and passes every limit.
+	Ended map[resource.Name]bool
+	// Applied holds the grants that the ledger says were applied and not
+	// revoked since: one that is missing on the platform is drift.
+	Applied map[grant.Key]bool
+}
+
+// Compute orders what has to change so that the observed platforms become as
+// desired. Only connections among observed are planned for.
+//
+//	observed  desired  difference            change
+//	grant     -        all requests ended    revoke, expired: never held
+//	grant     -        no request at all     revoke, unexpected
+//	grant     -        otherwise             revoke, withdrawn
+//	-         grant    -                     grant (drift where the ledger says applied)
+//	grant     grant    end, and the platform keeps ends   extend
+//	role      -        -                     retire
+//	-         role     -                     provision
+//	role      role     objects               provision
+//	unknown   -        all requests ended    revoke, expired
+//	unknown   any      otherwise             nothing
+//
+// When one platform would lose more than limits allow, its changes that take
+// away are left out of the plan and held in a LimitError of its own.
+func Compute(desired Desired, observed []Observed, limits Limits) (Plan, []*LimitError) {
+	var (
+		p    Plan
+		held []*LimitError
+	)
+	for _, o := range observed {
+		if o.Err != nil {
+			p.Unknown = append(p.Unknown, o.Connection)
+			p.Changes = append(p.Changes, dueExpiries(desired, o)...)
+			continue
+		}
+		changes, over := limit(diff(desired, o), o, limits)
+		if over != nil {
+			held = append(held, over)
+		}
+		p.Changes = append(p.Changes, changes...)
+	}
+	slices.Sort(p.Unknown)
+	slices.SortStableFunc(p.Changes, compareChanges)
+	return p, held
+}
+
+var actionOrder = []Action{Revoke, Retire, Provision, Extend, Allow}
+
+func compareChanges(a, b Change) int {
+	if c := slices.Index(actionOrder, a.Action) - slices.Index(actionOrder, b.Action); c != 0 {
+		return c
+	}
+	if c := a.RoleKey().Compare(b.RoleKey()); c != 0 {
+		return c
+	}
+	return strings.Compare(a.principal(), b.principal())
+}
+
+func (c Change) principal() string {
+	if c.Grant == nil {
+		return ""
+	}
+	return c.Grant.Principal
+}
+
+func dueExpiries(desired Desired, o Observed) []Change {
+	wanted := grantsOf(desired.State, o.Connection)
+	var out []Change
+	for _, g := range o.State.Grants {
+		if _, ok := wanted[g.Key()]; !ok && lossReason(desired, g) == ReasonExpired {
+			out = append(out, Change{Action: Revoke, Reason: ReasonExpired, Grant: &g, PriorGrant: &g})
+		}
+	}
+	return out
+}
+
+func diff(desired Desired, o Observed) []Change {
+	wanted, had := grantsOf(desired.State, o.Connection), grantsOf(o.State, o.Connection)
+	wantedRoles, hadRoles := rolesOf(desired.State, o.Connection), rolesOf(o.State, o.Connection)
+	var out []Change
+	for key, g := range had {
+		if _, ok := wanted[key]; !ok {
+			out = append(out, Change{Action: Revoke, Reason: lossReason(desired, g), Grant: &g, PriorGrant: &g})
+		}
+	}
+	for key, r := range hadRoles {
+		if _, ok := wantedRoles[key]; !ok {
+			out = append(out, Change{Action: Retire, Reason: ReasonProduct, Role: &r, PriorRole: &r})
+		}
+	}
+	for key, r := range wantedRoles {
+		prior, ok := hadRoles[key]
+		switch {
+		case !ok:
+			out = append(out, Change{Action: Provision, Reason: ReasonProduct, Role: &r})
+		case !sameObjects(prior, r):
+			out = append(out, Change{Action: Provision, Reason: ReasonProduct, Role: &r, PriorRole: &prior})
+		}
+	}
+	for key, g := range wanted {
+		prior, ok := had[key]
+		switch {
+		case !ok && desired.Applied[key]:
+			out = append(out, Change{Action: Allow, Reason: ReasonDrift, Grant: &g})
+		case !ok:
+			out = append(out, Change{Action: Allow, Reason: ReasonApproved, Grant: &g})
+		case o.NativeExpiry && !prior.NotAfter.Equal(g.NotAfter):
+			out = append(out, Change{Action: Extend, Reason: ReasonApproved, Grant: &g, PriorGrant: &prior})
+		}
+	}
+	slices.SortFunc(out, compareChanges)
+	return out
+}
+
+func lossReason(desired Desired, g grant.Grant) Reason {
+	if len(g.Requests) == 0 {
+		return ReasonUnexpected
+	}
+	for _, r := range g.Requests {
+		if !desired.Ended[r.Name] {
+			return ReasonWithdrawn
+		}
+	}
+	return ReasonExpired
+}
+
+func grantsOf(s grant.State, connection resource.Name) map[grant.Key]grant.Grant {
+	out := map[grant.Key]grant.Grant{}
+	for _, g := range s.Grants {
+		if g.Connection == connection {
+			out[g.Key()] = g
+		}
+	}
+	return out
+}
+
+func rolesOf(s grant.State, connection resource.Name) map[grant.RoleKey]grant.Role {
+	out := map[grant.RoleKey]grant.Role{}
+	for _, r := range s.Roles {
+		if r.Connection == connection {
+			out[r.RoleKey] = r
+		}
+	}
+	return out
+}
+
+func sameObjects(a, b grant.Role) bool {
+	return slices.EqualFunc(a.Objects, b.Objects, func(x, y grant.Object) bool {
+		return slices.Equal(x.Path, y.Path) && slices.EqualFunc(x.Columns, y.Columns, sameColumn)
+	})
+}
+
+func sameColumn(a, b grant.Column) bool {
+	if a.Name != b.Name || (a.Mask == nil) != (b.Mask == nil) {
+		return false
+	}
+	return a.Mask == nil || *a.Mask == *b.Mask
+}
+
+// limit takes the changes that take away out of the list when together they
+// would cost more grants than one run may. Expiries and new masks never count.
+func limit(changes []Change, o Observed, limits Limits) ([]Change, *LimitError) {
+	live := len(o.State.Grants)
+	members := map[grant.RoleKey]int{}
+	for _, g := range o.State.Grants {
+		members[g.RoleKey]++
+	}
+	lost := 0
+	for _, c := range changes {
+		lost += cost(c, members)
+	}
+	allowed := max(limits.Count, live*limits.Percent/100)
+	if lost <= allowed {
+		return changes, nil
+	}
+	held := map[grant.RoleKey]bool{} // roles whose members are held must stay
+	for _, c := range changes {
+		if cost(c, members) > 0 {
+			held[c.RoleKey()] = true
+		}
+	}
+	e := &LimitError{Connection: o.Connection, Revokes: lost, Live: live, Allowed: allowed}
+	var rest []Change
+	for _, c := range changes {
+		if cost(c, members) > 0 || c.Action == Retire && held[c.RoleKey()] {
+			e.Held = append(e.Held, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	if e.Digest = Digest(e.Held); limits.Confirmed[e.Digest] {
+		return changes, nil
+	}
+	return rest, e
+}
+
+// cost is how many grants a change takes away from people who did not expect it.
+func cost(c Change, members map[grant.RoleKey]int) int {
+	switch {
+	case c.Action == Revoke && c.Reason != ReasonExpired:
+		return 1
+	case c.Action == Provision && c.PriorRole != nil && losesObject(*c.PriorRole, *c.Role):
+		return members[c.Role.RoleKey]
+	default:
+		return 0
+	}
+}
+
+func losesObject(prior, now grant.Role) bool {
+	for _, p := range prior.Objects {
+		i := slices.IndexFunc(now.Objects, func(o grant.Object) bool { return slices.Equal(o.Path, p.Path) })
+		if i < 0 {
+			return true
+		}
+		for _, c := range p.Columns {
+			if !slices.ContainsFunc(now.Objects[i].Columns, func(d grant.Column) bool { return d.Name == c.Name }) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// Digest identifies a list of changes: sha256 over its JSON.
+func Digest(changes []Change) string {
+	data, err := json.Marshal(changes)
+	if err != nil {
+		panic(err) // every field of a Change marshals
+	}
+	sum := sha256.Sum256(data)
+	return "sha256:" + hex.EncodeToString(sum[:])
+}

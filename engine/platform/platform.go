@@ -1,0 +1,167 @@
+// Package platform is the contract that a data platform implements. An
+// implementation carries out roles and grants; it never decides who may have
+// them, never reads Git and never imports another platform or a forge.
+//
+// Every method may be called again after a crash at any moment: nothing
+// resumes from memory, and a second call finds its work done.
+package platform
+
+import (
+	"context"
+	"errors"
+	"iter"
+
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/plan"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+// Platform is one connection to one data platform.
+type Platform interface {
+	// Capabilities says what the platform can do. It needs no connection.
+	Capabilities() Capabilities
+	// Discover yields the tables and views that could become data sources,
+	// ordered by path, without those that Assent made.
+	Discover(ctx context.Context) iter.Seq2[Source, error]
+	// Observe reads everything in one consistent view. An error means
+	// "unknown": nobody may take the state that comes with it for empty.
+	Observe(ctx context.Context) (State, error)
+	// Preview renders the statements that Apply would run for these changes,
+	// executing none of them.
+	Preview(ctx context.Context, changes []plan.Change) ([]Statement, error)
+	// Apply carries out the batch and reads it back: one outcome for each
+	// change, in the same order, even when it also returns an error. The
+	// error is for what failed as a whole, such as a lost connection.
+	Apply(ctx context.Context, batch Batch) ([]Outcome, error)
+	// Address is what a member of the role writes after FROM to read the
+	// object: the base table, or the view that hides its masked columns.
+	Address(role grant.RoleKey, object grant.Object) string
+	// Close ends the connection.
+	Close() error
+}
+
+// Capabilities are what a platform can do; pull requests are checked against them.
+type Capabilities struct {
+	Masks        []resource.MaskType    `json:"masks"`
+	AccessLevels []resource.AccessLevel `json:"accessLevels"`
+	NativeExpiry bool                   `json:"nativeExpiry"` // grants end by themselves, engine or not
+	EndSessions  bool                   `json:"endSessions"`  // a revocation can end open sessions
+}
+
+// Source is one table or view found by discovery.
+type Source struct {
+	Path        []string          `json:"path"`
+	Kind        string            `json:"kind"`
+	Description string            `json:"description,omitempty"`
+	Tags        []string          `json:"tags,omitempty"`
+	Columns     []resource.Column `json:"columns"`
+}
+
+// State is what a platform holds.
+type State struct {
+	// Ours is what carries every mark of Assent's ownership.
+	Ours grant.State `json:"ours"`
+	// Foreign is what others made around it: shown, never changed.
+	Foreign []Foreign `json:"foreign,omitempty"`
+	// ServerID identifies the server itself, so that a connection that was
+	// repointed is noticed.
+	ServerID string `json:"serverId"`
+	// Mark is the ledger position that the last Apply carried, zero if none.
+	Mark Mark `json:"mark"`
+}
+
+// Foreign is an access that Assent did not give.
+type Foreign struct {
+	Principal string   `json:"principal"`
+	Path      []string `json:"path"`
+	Privilege string   `json:"privilege"`
+	Grantor   string   `json:"grantor,omitempty"`
+}
+
+// Mark is a position in the ledger. Going backwards means that somebody
+// restored or rewrote something, and freezes grants.
+type Mark struct {
+	Seq    uint64 `json:"seq"`
+	Digest string `json:"digest"`
+}
+
+// Batch is the changes for one platform, in order, and the ledger position
+// they follow from, which the platform keeps in its own bookkeeping. Apply
+// refuses a batch whose Mark is behind the one it holds, unless every change
+// in it takes access away.
+type Batch struct {
+	Changes []plan.Change
+	Mark    Mark
+}
+
+// Statement is one statement of a preview, in the platform's own language.
+type Statement struct {
+	Text string `json:"text"`
+	Why  string `json:"why,omitempty"`
+}
+
+// Status is how a change ended.
+type Status string
+
+// The statuses. Applied and Done were read back; only they are facts.
+const (
+	Applied  Status = "applied"  // carried out now and read back
+	Done     Status = "done"     // was so already, read back
+	Failed   Status = "failed"   // not carried out; retried next round
+	Pending  Status = "pending"  // waits for something that is missing, such as a table or an account
+	Residual Status = "residual" // our grant is gone, but the person still reads another way
+)
+
+// Code is a stable reason for an outcome that is not a success.
+type Code string
+
+// The reason codes that every platform uses.
+const (
+	NoAccount       Code = "no-such-account"
+	NoObject        Code = "no-such-object"
+	NoColumn        Code = "no-such-column"
+	NotOurs         Code = "not-ours"         // the name is taken by something Assent did not make
+	NoRight         Code = "no-right"         // the engine's own account may not
+	Unsupported     Code = "unsupported"      // mask, level or object the platform cannot do
+	Busy            Code = "busy"             // locks or conflicts outlasted the retries
+	StillReadable   Code = "still-readable"   // effective access remains by another path
+	NotReadBack     Code = "not-read-back"    // the statement succeeded, the read-back disagrees
+	Behind          Code = "ledger-behind"    // the batch is older than what the platform has seen
+	Unreachable     Code = "unreachable"      // connection refused, lost or timed out
+	WrongCredential Code = "wrong-credential" // the platform refused the engine's own login
+)
+
+// Outcome is how one change ended.
+type Outcome struct {
+	Change plan.Change `json:"change"`
+	Status Status      `json:"status"`
+	Code   Code        `json:"code,omitempty"`
+	Detail string      `json:"detail,omitempty"` // one sentence and a next step, free of secrets
+	// SessionsEnded counts the sessions that a revocation ended.
+	SessionsEnded int `json:"sessionsEnded,omitempty"`
+}
+
+// Error is a failure of a platform as a whole, with its reason code.
+type Error struct {
+	Connection resource.Name
+	Code       Code
+	Hint       string // the next step, for a person
+	Err        error
+}
+
+// Error implements error.
+func (e *Error) Error() string {
+	return "connection " + string(e.Connection) + ": " + string(e.Code) + ": " + e.Err.Error()
+}
+
+// Unwrap implements errors.Unwrap.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf is the reason code of an error; Unreachable where it has none.
+func CodeOf(err error) Code {
+	var pe *Error
+	if errors.As(err, &pe) {
+		return pe.Code
+	}
+	return Unreachable
+}

@@ -1,0 +1,390 @@
+// Package reconcile makes the platforms as main and the ledger want them: it
+// observes, plans, applies, reads back, records, and waits for the next expiry.
+// It is the only home of goroutines and of the clock. It holds the reconciling
+// key and never the determining one.
+//
+// The grant path fails closed: whatever cannot be proven gives nothing. The
+// revoke path acts on positive evidence alone (an end that has passed, a
+// request that is gone from a main it could read whole) and never gives up.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/assent-dev/assent/engine/audit"
+	"github.com/assent-dev/assent/engine/diag"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/plan"
+	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/repo"
+	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/signature"
+)
+
+// Custodian says what the ledger proves at a tip of main.
+type Custodian interface {
+	Custody(ctx context.Context, main gitdb.OID) (audit.Custody, error)
+}
+
+// Opener opens the platform of a connection.
+type Opener func(ctx context.Context, connection *resource.Connection) (platform.Platform, error)
+
+// Reconciler reconciles one governance repository.
+type Reconciler struct {
+	DB        *gitdb.DB
+	Loader    *repo.Loader
+	Branch    string // main
+	Custodian Custodian
+	Ledger    *ledger.Ledger
+	Key       signature.Signer // the reconciling key
+	Open      Opener
+	Now       func() time.Time
+	// HighWater is the file that remembers how far main and ledger had come.
+	HighWater string
+	// OnRound is told of every round of Run.
+	OnRound func(Report, error)
+}
+
+// Step is one change as it was planned and, after Apply, as it ended.
+type Step struct {
+	plan.Change
+	Status platform.Status `json:"status,omitempty"`
+	Code   platform.Code   `json:"code,omitempty"`
+	Detail string          `json:"detail,omitempty"`
+}
+
+// Connection is what one round found and did on one connection.
+type Connection struct {
+	Name       resource.Name        `json:"name"`
+	Platform   string               `json:"platform"`
+	Unknown    string               `json:"unknown,omitempty"` // why it could not be observed
+	Code       platform.Code        `json:"code,omitempty"`
+	Foreign    []platform.Foreign   `json:"foreign,omitempty"`
+	Statements []platform.Statement `json:"statements,omitempty"` // of a plan
+	Steps      []Step               `json:"steps"`
+	Held       *plan.LimitError     `json:"held,omitempty"`
+}
+
+// Report is what one round found and did.
+type Report struct {
+	At          time.Time         `json:"at"`
+	Main        string            `json:"main"`
+	Ledger      ledger.Mark       `json:"ledger"`
+	Connections []Connection      `json:"connections"`
+	Prevented   []grant.Prevented `json:"prevented,omitempty"`
+	Findings    []audit.Finding   `json:"findings,omitempty"`
+	Problems    diag.List         `json:"problems,omitempty"`
+	// Frozen says why nothing but due expiries may change; empty when not.
+	Frozen  string    `json:"frozen,omitempty"`
+	Records int       `json:"records"` // appended to the ledger
+	Next    time.Time `json:"next,omitzero"`
+}
+
+// Changes counts what was planned or done.
+func (r Report) Changes() int {
+	n := 0
+	for _, c := range r.Connections {
+		n += len(c.Steps)
+	}
+	return n
+}
+
+// Settled reports whether every change ended well and nothing was left out.
+func (r Report) Settled() bool {
+	for _, c := range r.Connections {
+		if c.Unknown != "" || c.Held != nil {
+			return false
+		}
+		for _, s := range c.Steps {
+			if s.Status != platform.Applied && s.Status != platform.Done {
+				return false
+			}
+		}
+	}
+	return r.Frozen == ""
+}
+
+// round is one round in the making.
+type round struct {
+	report   Report
+	set      *resource.Set
+	custody  audit.Custody
+	wish     grant.Wish
+	targets  []*target
+	plan     plan.Plan
+	observed []plan.Observed
+}
+
+// target is one connection in mode enforce.
+type target struct {
+	connection *resource.Connection
+	platform   platform.Platform
+	state      platform.State
+	err        error
+	outcomes   []platform.Outcome
+}
+
+// Plan works out what a round would do and the statements it would run, and
+// changes nothing.
+func (r *Reconciler) Plan(ctx context.Context) (Report, error) {
+	rd, err := r.prepare(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer rd.close()
+	for i, t := range rd.targets {
+		changes := rd.plan.For(t.connection.Ref().Name)
+		c := &rd.report.Connections[i]
+		for _, ch := range changes {
+			c.Steps = append(c.Steps, Step{Change: ch})
+		}
+		if t.err == nil && len(changes) > 0 {
+			if c.Statements, err = t.platform.Preview(ctx, changes); err != nil {
+				return rd.report, fmt.Errorf("preview %s: %w", c.Name, err)
+			}
+		}
+	}
+	return rd.report, nil
+}
+
+// Once makes one round. The report tells what was done even when the error is
+// not nil; what failed is tried again in the next round.
+func (r *Reconciler) Once(ctx context.Context) (Report, error) {
+	rd, err := r.prepare(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer rd.close()
+	if err := r.apply(ctx, rd); err != nil {
+		return rd.report, err
+	}
+	if err := r.record(ctx, rd); err != nil {
+		return rd.report, err
+	}
+	return rd.report, r.remember(ctx, rd)
+}
+
+func (rd *round) close() {
+	for _, t := range rd.targets {
+		if t.platform != nil {
+			_ = t.platform.Close()
+		}
+	}
+}
+
+func (r *Reconciler) mainRef() string { return "refs/heads/" + r.Branch }
+
+// prepare reads everything, then works out the plan.
+func (r *Reconciler) prepare(ctx context.Context) (*round, error) {
+	rd := &round{}
+	rd.report.At = r.Now().UTC().Truncate(time.Second)
+	main, err := r.DB.Resolve(r.mainRef())
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", r.Branch, err)
+	}
+	rd.report.Main = string(main)
+	snapshot, err := r.Loader.At(ctx, main)
+	if err != nil {
+		return nil, fmt.Errorf("load %s: %w", r.Branch, err)
+	}
+	rd.set = snapshot.Set
+	settings, ok := snapshot.Set.Repository()
+	if !ok {
+		return nil, fmt.Errorf("load %s: no readable assent.yaml: nothing is granted and nothing revoked", r.Branch)
+	}
+	r.freeze(ctx, rd, snapshot, main)
+	rd.wish = grant.Desired(rd.set, rd.custody.Approvals, rd.report.At)
+	rd.report.Prevented, rd.report.Findings = rd.wish.Prevented, rd.custody.Findings
+	rd.report.Ledger = rd.custody.Head
+	if next, ok := grant.Next(rd.set, rd.custody.Approvals, rd.report.At); ok {
+		rd.report.Next = next
+	}
+	r.observe(ctx, rd)
+	r.compute(rd, settings.Spec.Limits.MassRevocation)
+	return rd, nil
+}
+
+// freeze finds every reason to change nothing but due expiries.
+func (r *Reconciler) freeze(ctx context.Context, rd *round, snapshot *repo.Snapshot, main gitdb.OID) {
+	var reasons []error
+	if snapshot.Problems.HasErrors() {
+		rd.report.Problems = snapshot.Problems
+		reasons = append(reasons, fmt.Errorf("%s has files that cannot be read: mend them, or the requests in them would look deleted", r.Branch))
+	}
+	var err error
+	if rd.custody, err = r.Custodian.Custody(ctx, main); err != nil {
+		reasons = append(reasons, err)
+	}
+	if err := r.checkHighWater(ctx); err != nil {
+		reasons = append(reasons, err)
+	}
+	if err := errors.Join(reasons...); err != nil {
+		rd.report.Frozen = err.Error()
+	}
+}
+
+// checkHighWater requires that main and the ledger have only grown since the
+// last round that was not frozen.
+func (r *Reconciler) checkHighWater(ctx context.Context) error {
+	if r.HighWater == "" {
+		return nil
+	}
+	hw, err := ledger.LoadHighWater(r.HighWater)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // the first round: what is there is where trust begins
+	}
+	if err != nil {
+		return fmt.Errorf("read high-water mark: %w", err)
+	}
+	return r.Ledger.CheckHighWater(ctx, hw)
+}
+
+const maxParallel = 8
+
+// observe opens and reads every connection in mode enforce, side by side.
+func (r *Reconciler) observe(ctx context.Context, rd *round) {
+	for c := range resource.Of[*resource.Connection](rd.set) {
+		if c.Spec.Mode == resource.ModeEnforce {
+			rd.targets = append(rd.targets, &target{connection: c})
+		}
+	}
+	var g errgroup.Group
+	g.SetLimit(maxParallel)
+	for _, t := range rd.targets {
+		g.Go(func() error {
+			t.platform, t.err = r.Open(ctx, t.connection)
+			if t.err == nil {
+				t.state, t.err = t.platform.Observe(ctx)
+			}
+			return nil
+		})
+	}
+	_ = g.Wait() // each worker keeps its own error
+	for _, t := range rd.targets {
+		r.checkTarget(rd, t)
+		rd.observed = append(rd.observed, observedOf(rd, t))
+		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign}
+		if t.err != nil {
+			c.Unknown, c.Code = t.err.Error(), platform.CodeOf(t.err)
+		}
+		rd.report.Connections = append(rd.report.Connections, c)
+	}
+}
+
+// checkTarget refuses a connection that reaches another server than before, and
+// freezes when the platform has seen a later ledger than we have.
+func (r *Reconciler) checkTarget(rd *round, t *target) {
+	if t.err != nil {
+		return
+	}
+	name := t.connection.Ref().Name
+	if known := rd.custody.Servers[name]; known != "" && known != t.state.ServerID {
+		t.err = &platform.Error{
+			Connection: name, Code: platform.NotOurs,
+			Err:  fmt.Errorf("it reaches server %s, but grants were made on %s", t.state.ServerID, known),
+			Hint: "point the connection back, or register the new server under a new connection",
+		}
+		return
+	}
+	if t.state.Mark.Seq > rd.custody.Head.Seq && rd.report.Frozen == "" {
+		rd.report.Frozen = fmt.Sprintf("%s has seen ledger record %d, but the ledger ends at %d: fetch it, or find out who rolled it back",
+			name, t.state.Mark.Seq, rd.custody.Head.Seq)
+	}
+}
+
+// observedOf is what the plan may rest on: the platform's word, or for one that
+// cannot be read the ledger's, which is good for due expiries only.
+func observedOf(rd *round, t *target) plan.Observed {
+	name := t.connection.Ref().Name
+	o := plan.Observed{Connection: name, State: t.state.Ours, Err: t.err}
+	if t.platform != nil {
+		o.NativeExpiry = t.platform.Capabilities().NativeExpiry
+	}
+	if t.err != nil {
+		o.State = grant.State{}
+		for key, g := range rd.custody.Applied {
+			if key.Connection == name {
+				o.State.Grants = append(o.State.Grants, g)
+			}
+		}
+		slices.SortFunc(o.State.Grants, grant.Grant.Compare)
+	}
+	return o
+}
+
+func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
+	desired := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Applied: map[grant.Key]bool{}}
+	for key := range rd.custody.Applied {
+		desired.Applied[key] = true
+	}
+	bounds := plan.DefaultLimits
+	if limits.Count != nil {
+		bounds.Count = *limits.Count
+	}
+	if limits.Percent != nil {
+		bounds.Percent = *limits.Percent
+	}
+	bounds.Confirmed = rd.custody.Confirmed
+	p, held := plan.Compute(desired, rd.observed, bounds)
+	if rd.report.Frozen != "" {
+		p.Changes = slices.DeleteFunc(p.Changes, func(c plan.Change) bool { return c.Action != plan.Revoke || c.Reason != plan.ReasonExpired })
+	}
+	rd.plan = p
+	for _, e := range held {
+		for i := range rd.report.Connections {
+			if rd.report.Connections[i].Name == e.Connection {
+				rd.report.Connections[i].Held = e
+			}
+		}
+	}
+}
+
+// ended are the approved requests whose end has passed, whether or not their
+// files are still there.
+func ended(approvals grant.Determinations, now time.Time) map[resource.Name]bool {
+	out := map[resource.Name]bool{}
+	for name, a := range approvals {
+		if !a.Until.IsZero() && !now.Before(a.Until) {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// apply carries the plan out, platforms side by side and each in order.
+func (r *Reconciler) apply(ctx context.Context, rd *round) error {
+	errs := make([]error, len(rd.targets))
+	var g errgroup.Group
+	g.SetLimit(maxParallel)
+	mark := platform.Mark{Seq: rd.custody.Head.Seq, Digest: string(rd.custody.Head.Digest)}
+	for i, t := range rd.targets {
+		changes := rd.plan.For(t.connection.Ref().Name)
+		if len(changes) == 0 || t.platform == nil {
+			continue
+		}
+		g.Go(func() error {
+			t.outcomes, errs[i] = t.platform.Apply(ctx, platform.Batch{Changes: changes, Mark: mark})
+			return nil
+		})
+	}
+	_ = g.Wait() // each worker keeps its own error
+	for i, t := range rd.targets {
+		c := &rd.report.Connections[i]
+		for _, o := range t.outcomes {
+			c.Steps = append(c.Steps, Step{Change: o.Change, Status: o.Status, Code: o.Code, Detail: o.Detail})
+		}
+		if errs[i] != nil && c.Unknown == "" {
+			c.Unknown, c.Code = errs[i].Error(), platform.CodeOf(errs[i])
+		}
+	}
+	return ctx.Err()
+}

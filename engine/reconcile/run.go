@@ -1,0 +1,53 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+)
+
+// Pace says how often Run makes a round.
+type Pace struct {
+	Interval time.Duration // at the latest; a minute unless stated
+	Retry    time.Duration // after a round that left something undone; five seconds unless stated
+}
+
+// Run makes rounds until ctx ends: at once, at every interval, at every expiry
+// to the second, and sooner again while something is left undone. It never
+// gives up; OnRound hears of every round.
+func (r *Reconciler) Run(ctx context.Context, pace Pace) error {
+	if pace.Interval <= 0 {
+		pace.Interval = time.Minute
+	}
+	if pace.Retry <= 0 {
+		pace.Retry = 5 * time.Second
+	}
+	for {
+		report, err := r.Once(ctx)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if r.OnRound != nil {
+			r.OnRound(report, err)
+		}
+		timer := time.NewTimer(pace.wait(report, err, r.Now()))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+// wait is how long to sleep after a round: until the next expiry, but neither
+// longer than the interval nor, with work left undone, longer than the retry.
+func (p Pace) wait(report Report, err error, now time.Time) time.Duration {
+	wait := p.Interval
+	if err != nil || !report.Settled() {
+		wait = min(wait, p.Retry)
+	}
+	if !report.Next.IsZero() {
+		wait = min(wait, report.Next.Sub(now))
+	}
+	return max(wait, 0)
+}
