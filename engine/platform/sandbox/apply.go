@@ -126,7 +126,7 @@ func (s *Sandbox) change(ctx context.Context, c plan.Change, mark platform.Mark,
 				return fmt.Errorf("run %s: %w", st.text, err)
 			}
 			if s.afterStatement != nil {
-				s.afterStatement()
+				s.afterStatement(st.text)
 			}
 		}
 		if v.status == "" {

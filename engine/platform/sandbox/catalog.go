@@ -46,7 +46,7 @@ func findTable(conn *sqlite.Conn, path []string) (t table, ok bool, err error) {
 }
 
 func tableColumns(conn *sqlite.Conn, rel string) (cols []string, err error) {
-	err = query(conn, `SELECT name FROM pragma_table_info(?, 'main') ORDER BY cid`, func(st *sqlite.Stmt) error {
+	err = query(conn, `SELECT name FROM pragma_table_info(?) ORDER BY cid`, func(st *sqlite.Stmt) error {
 		cols = append(cols, st.ColumnText(0))
 		return nil
 	}, rel)

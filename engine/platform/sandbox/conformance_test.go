@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/platform/platformtest"
 	"github.com/assent-dev/assent/engine/platform/sandbox"
@@ -18,8 +20,49 @@ func TestSandboxKeepsTheContract(t *testing.T) {
 	platformtest.Run(t, func(t *testing.T) platformtest.Harness { return newHarness(t, nil) })
 }
 
-func TestSandboxWithClockKeepsTheContract(t *testing.T) {
-	platformtest.Run(t, func(t *testing.T) platformtest.Harness { return newHarness(t, time.Now) })
+func TestAGrantEndsByItselfWhereThereIsAClock(t *testing.T) {
+	end := time.Date(2027, 1, 31, 0, 0, 0, 0, time.UTC)
+	now := end.Add(-time.Second)
+	h := newHarness(t, func() time.Time { return now })
+	if !h.owner.Capabilities().NativeExpiry {
+		t.Fatal("native expiry is not claimed")
+	}
+	for _, err := range []error{
+		h.CreateAccount(t.Context(), "ann"),
+		h.CreateTable(t.Context(), platformtest.Table{Name: "people", Columns: []string{"id", "iban"}, Rows: [][]string{{"1", "x"}}}),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	role := &grant.Role{
+		RoleKey: grant.RoleKey{
+			Connection: "box", Scope: resource.Ref{Kind: resource.KindDataProduct, Name: "sales"},
+			Access: resource.Read, Profile: grant.DefaultProfile,
+		},
+		Objects: []grant.Object{{Path: h.path("people"), Kind: "table", Columns: []grant.Column{
+			{Name: "id"}, {Name: "iban", Mask: &resource.Mask{Type: resource.MaskNull}},
+		}}},
+	}
+	ann := &grant.Grant{RoleKey: role.RoleKey, Principal: "ann", NotAfter: end}
+	_, err := h.owner.Apply(t.Context(), platform.Batch{Changes: []plan.Change{
+		{Action: plan.Provision, Role: role}, {Action: plan.Allow, Grant: ann},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := h.owner.Address(role.RoleKey, role.Objects[0])
+	if _, err := h.Select(t.Context(), "ann", address, "id"); err != nil {
+		t.Fatalf("before the end: %v", err)
+	}
+	now = end
+	if _, err := h.Select(t.Context(), "ann", address, "id"); !h.Denied(err) {
+		t.Fatalf("at the end: %v", err)
+	}
+	st, err := h.owner.Observe(t.Context())
+	if err != nil || len(st.Ours.Grants) != 1 {
+		t.Fatalf("an ended grant is seen until it is revoked: %+v, %v", st.Ours.Grants, err)
+	}
 }
 
 // harness is a file of its own, and a sandbox on it that plays the owner.

@@ -48,21 +48,25 @@ func (s *Sandbox) query(ctx context.Context, account, sql string, args []any) (R
 	if s.isClosed() {
 		return Result{}, errClosed
 	}
-	conn, err := s.dial(sqlite.OpenReadWrite)
+	conn, err := dial(":memory:", sqlite.OpenReadWrite)
 	if err != nil {
 		return Result{}, err
 	}
 	defer func() { _ = conn.Close() }()
 	conn.SetInterrupt(ctx.Done())
+	token := "assent_" + random(16)
+	if err := exec(conn, "ATTACH ? AS "+ident(token), s.cfg.Path); err != nil {
+		return Result{}, err
+	}
 	conn.Limit(sqlite.LimitSQLLength, maxSQLBytes)
 	conn.Limit(sqlite.LimitLength, maxValueBytes)
 	conn.Limit(sqlite.LimitAttached, 0)
 
-	a, err := s.reach(conn, account)
+	a, err := s.reach(conn, token, account)
 	if err != nil {
 		return Result{}, err
 	}
-	return s.session(conn, account, a.writes(), sql, args)
+	return s.session(conn, a, account, sql, args)
 }
 
 func (s *Sandbox) isClosed() bool {
@@ -72,9 +76,10 @@ func (s *Sandbox) isClosed() bool {
 }
 
 // session runs the statement in the same transaction that reads what the
-// account may do, so that a revocation falls before it or after it.
-func (s *Sandbox) session(conn *sqlite.Conn, account string, writes bool, sql string, args []any) (res Result, err error) {
-	if writes {
+// account may do, so that a revocation falls before it or after it. What was
+// seen before it only says whether the transaction is one that writes.
+func (s *Sandbox) session(conn *sqlite.Conn, seen *reach, account, sql string, args []any) (res Result, err error) {
+	if seen.writes() {
 		end, err := sqlitex.ImmediateTransaction(conn)
 		if err != nil {
 			return res, err
@@ -90,7 +95,7 @@ func (s *Sandbox) session(conn *sqlite.Conn, account string, writes bool, sql st
 	if !ok {
 		return res, fmt.Errorf("%w: the account does not exist", ErrDenied)
 	}
-	a, err := s.reach(conn, account)
+	a, err := s.reach(conn, seen.token, account)
 	if err != nil {
 		return res, err
 	}
@@ -112,17 +117,21 @@ func (s *Sandbox) session(conn *sqlite.Conn, account string, writes bool, sql st
 		return res, fmt.Errorf("%w: %s", ErrDenied, g.denied)
 	case strings.Contains(err.Error(), a.token):
 		return res, fmt.Errorf("%w: a column of the statement is not open for writing", ErrDenied)
+	case strings.Contains(err.Error(), "because it is a view"):
+		// Consumers make no views, so this is one of ours: a table that is not
+		// open as a whole, which SQLite refuses before it asks the guard.
+		return res, fmt.Errorf("%w: the table is not open for changes", ErrDenied)
 	default:
 		return res, err
 	}
 }
 
-func (s *Sandbox) reach(conn *sqlite.Conn, account string) (*reach, error) {
+func (s *Sandbox) reach(conn *sqlite.Conn, token, account string) (*reach, error) {
 	var now time.Time
 	if s.cfg.Now != nil {
 		now = s.cfg.Now()
 	}
-	return loadReach(conn, account, now)
+	return loadReach(conn, token, account, now)
 }
 
 // run runs exactly one statement.

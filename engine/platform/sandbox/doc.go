@@ -12,10 +12,16 @@
 // program reads all of it: the sandbox protects no real secrets.
 //
 // Columns behind a mask are read through views, one for each role and object,
-// at the address "assent_<product>.schema.table". They exist in the consumer's
-// connection only and reach their table under a name drawn at random for that
-// connection, because the name of a view, which SQLite gives the authorizer as
-// the accessor, can be forged by a WITH clause.
+// at the address "assent_<product>.schema.table".
+//
+// SQLite's authorizer alone does not hold: it is not asked about columns that
+// are joined by NATURAL or USING, and the name of a view, which it is given as
+// the accessor, can be forged by a WITH clause. So a consumer's connection is
+// an empty database, to which the file is attached under a name drawn at
+// random, and every table of the file is hidden behind a view of the same name
+// that holds NULL in place of what is not open. What the authorizer is not
+// asked about finds nothing there but the names and the definitions of these
+// views, which are no more secret than the catalog of a server.
 //
 // # Statements
 //
@@ -24,7 +30,7 @@
 //
 //	CREATE ROLE "r" FOR DataProduct 'p' ACCESS read PROFILE 'default'
 //	GRANT SELECT ("a", "b") ON "schema.table" TO ROLE "r"
-//	GRANT SELECT ("a"), INSERT ("a"), UPDATE ("a"), DELETE ON "schema.table" TO ROLE "r"
+//	GRANT SELECT, WRITE ("a", "b") ON "schema.table" TO ROLE "r"
 //	CREATE VIEW "v" FOR ROLE "r" AS SELECT "a", assent_hash("b") AS "b" FROM "schema.table"
 //	CREATE VIEW "v" FOR ROLE "r" WITH INSERT ("a") AS SELECT …
 //	REVOKE ALL ON "schema.table" FROM ROLE "r"
@@ -44,7 +50,7 @@
 // ends together is hidden whole. round reads a number, rounds half away from
 // zero, and gives NULL for anything else. NULL stays NULL, but for constant.
 //
-// A member at the write level may INSERT, UPDATE and DELETE rows of a clear
-// object in the columns that are listed, and through a mask INSERT only, in
-// the columns that are clear.
+// A member at the write level may INSERT, UPDATE and DELETE rows of a table
+// that is open as a whole and clear. Where a column is masked or not listed,
+// rows may be inserted only, in the columns that are listed and clear.
 package sandbox

@@ -1,16 +1,14 @@
 package sandbox
 
 import (
-	"fmt"
 	"strings"
 
 	"zombiezen.com/go/sqlite"
 )
 
 // guard is the authorizer of a consumer's connection. Whatever it does not
-// know, it refuses. It never trusts the accessor of an action but for the
-// names that were drawn at random for this connection: a WITH clause can take
-// any other.
+// know, it refuses. It trusts no name but those that were drawn at random for
+// this connection: a WITH clause can take any other.
 type guard struct {
 	reach  *reach
 	denied string // the first action that was refused
@@ -18,27 +16,29 @@ type guard struct {
 
 // Authorize implements sqlite.Authorizer.
 func (g *guard) Authorize(a sqlite.Action) sqlite.AuthResult {
-	if g.allowed(a) {
+	if g.reach.trusted || g.allowed(a) {
 		return sqlite.AuthResultOK
 	}
 	if g.denied == "" {
-		g.denied = describe(a)
+		g.denied = strings.Join(strings.Fields(a.Type().String()+" "+a.Table()+" "+a.Column()), " ")
 	}
 	return sqlite.AuthResultDeny
 }
 
 func (g *guard) allowed(a sqlite.Action) bool {
+	direct := a.Database() == g.reach.token && g.reach.direct[a.Table()]
 	switch a.Type() {
-	case sqlite.OpSelect, sqlite.OpRecursive, sqlite.OpFunction:
-		return true // loading extensions is off, and the mask functions have random names
+	case sqlite.OpSelect, sqlite.OpRecursive:
+		return true
+	case sqlite.OpFunction:
+		return true // loading extensions is off, and our own functions have random names
 	case sqlite.OpRead:
 		return g.mayRead(a)
 	case sqlite.OpInsert:
-		return g.mayInsert(a)
-	case sqlite.OpUpdate:
-		return a.Database() == "main" && g.reach.update[a.Table()][a.Column()]
-	case sqlite.OpDelete:
-		return a.Database() == "main" && g.reach.update[a.Table()] != nil
+		v := g.reach.views[a.Table()]
+		return direct || a.Database() == "temp" && v != nil && v.mine && len(v.insert) > 0
+	case sqlite.OpUpdate, sqlite.OpDelete:
+		return direct
 	default:
 		return false
 	}
@@ -46,66 +46,37 @@ func (g *guard) allowed(a sqlite.Action) bool {
 
 func (g *guard) mayRead(a sqlite.Action) bool {
 	table, column := a.Table(), a.Column()
-	if column == "" {
-		return g.mayCount(table)
-	}
-	// Inside a view or trigger of ours: its own table, nothing else.
-	if rel, inside := g.reach.inner[a.Accessor()]; inside && rel == table && a.Database() == "main" {
-		return true
-	}
-	switch a.Database() {
-	case "main":
-		if table == "json_each" || table == "json_tree" {
-			return true // table-valued functions over their arguments
-		}
-		return g.reach.read[table][column]
-	case "temp":
-		if v := g.reach.views[table]; v != nil {
-			return v.mine
-		}
-		_, ours := g.reach.inner[table]
-		return ours
+	switch {
+	case column == "":
+		return g.mayCount(a.Database(), table)
+	case g.reach.inner[a.Accessor()]:
+		return true // the body of a view or trigger of ours, which holds nothing else
+	case a.Database() == g.reach.token:
+		return g.reach.direct[table]
+	case a.Database() == "temp":
+		v := g.reach.views[table]
+		return g.reach.inner[table] || v != nil && v.mine && v.open[column]
+	case a.Database() == "main":
+		return table == "json_each" || table == "json_tree" // functions over their arguments
 	default:
 		return false
 	}
 }
 
 // mayCount answers for a table of which no column is read, as in count(*). The
-// name is as the statement spells it, or that of a table behind a view, or
-// that of a WITH clause; the last one only hides nothing where no table bears it.
-func (g *guard) mayCount(table string) bool {
+// name is as the statement spells it, and may be that of a WITH clause or a
+// subquery: where nothing of ours bears it, it is the statement's own. The
+// attached file is named only by views of ours.
+func (g *guard) mayCount(database, table string) bool {
+	if g.reach.inner[table] || database == g.reach.token {
+		return true
+	}
 	for name, v := range g.reach.views {
 		if strings.EqualFold(name, table) {
 			return v.mine
 		}
-		if v.mine && strings.EqualFold(v.relation, table) {
-			return true
-		}
-	}
-	for rel := range g.reach.read {
-		if strings.EqualFold(rel, table) {
-			return true
-		}
-	}
-	if _, ours := g.reach.inner[table]; ours {
-		return true
 	}
 	lower := strings.ToLower(table)
-	return !g.reach.known[lower] && !strings.HasPrefix(lower, "assent_") && !strings.HasPrefix(lower, "sqlite_") &&
+	return !strings.HasPrefix(lower, "assent_") && !strings.HasPrefix(lower, "sqlite_") &&
 		!strings.HasPrefix(lower, "pragma_") && lower != "dbstat"
-}
-
-func (g *guard) mayInsert(a sqlite.Action) bool {
-	if rel, inside := g.reach.inner[a.Accessor()]; inside && rel == a.Table() && a.Database() == "main" {
-		return true
-	}
-	if a.Database() == "temp" {
-		v := g.reach.views[a.Table()]
-		return v != nil && v.mine && len(v.insert) > 0
-	}
-	return a.Database() == "main" && g.reach.update[a.Table()] != nil
-}
-
-func describe(a sqlite.Action) string {
-	return strings.TrimSpace(fmt.Sprintf("%s %s", a.Type(), strings.Join(strings.Fields(a.Table()+" "+a.Column()), " ")))
 }

@@ -53,7 +53,7 @@ func openObject(k grant.RoleKey, o grant.Object, tableID int64) statement {
 	}
 	privileges := "SELECT (" + clear + ")"
 	if k.Access == resource.Write {
-		privileges += ", INSERT (" + clear + "), UPDATE (" + clear + "), DELETE"
+		privileges = "SELECT, WRITE (" + clear + ")"
 	}
 	st.text = "GRANT " + privileges + " ON " + rel + " TO ROLE " + who
 	return st

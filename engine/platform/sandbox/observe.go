@@ -113,7 +113,7 @@ func sources(conn *sqlite.Conn) ([]platform.Source, error) {
 // sourceColumns reads names and types from SQLite, and the rest from what the
 // owner wrote when the table was made.
 func sourceColumns(conn *sqlite.Conn, rel string, written []resource.Column) (cols []resource.Column, err error) {
-	err = query(conn, `SELECT name, type, "notnull" FROM pragma_table_info(?, 'main') ORDER BY cid`, func(st *sqlite.Stmt) error {
+	err = query(conn, `SELECT name, type, "notnull" FROM pragma_table_info(?) ORDER BY cid`, func(st *sqlite.Stmt) error {
 		c := resource.Column{Name: st.ColumnText(0), Type: st.ColumnText(1)}
 		if st.ColumnBool(2) {
 			c.Nullable = new(bool)

@@ -2,9 +2,12 @@ package sandbox
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
+	"math/big"
 	"regexp"
 	"strings"
 
@@ -42,8 +45,12 @@ func (s *Sandbox) CreateTable(ctx context.Context, path []string, columns []reso
 		if err := exec(conn, sql); err != nil {
 			return err
 		}
-		err := exec(conn, `INSERT INTO assent_tables (db, schema, name, relation, columns) VALUES (?, ?, ?, ?, ?)`,
-			path[0], path[1], path[2], relation(path), string(written))
+		id, err := rand.Int(rand.Reader, big.NewInt(math.MaxInt64))
+		if err != nil {
+			return err
+		}
+		err = exec(conn, `INSERT INTO assent_tables (id, db, schema, name, relation, columns) VALUES (?, ?, ?, ?, ?, ?)`,
+			id.Int64()+1, path[0], path[1], path[2], relation(path), string(written))
 		if err != nil {
 			return err
 		}

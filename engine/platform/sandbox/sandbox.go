@@ -42,7 +42,7 @@ type Sandbox struct {
 
 	// afterStatement, where set, is called after each statement of Apply,
 	// before its transaction ends. Tests take the file away there.
-	afterStatement func()
+	afterStatement func(text string)
 }
 
 var errClosed = errors.New("the sandbox is closed")
@@ -53,7 +53,7 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	if cfg.Path == "" || strings.HasPrefix(cfg.Path, ":") {
 		return nil, s.wrap(fmt.Errorf("open sandbox: %q is not the path of a file", cfg.Path))
 	}
-	conn, err := s.dial(sqlite.OpenReadWrite | sqlite.OpenCreate)
+	conn, err := dial(cfg.Path, sqlite.OpenReadWrite|sqlite.OpenCreate)
 	if err != nil {
 		return nil, s.wrap(fmt.Errorf("open sandbox %s: %w", cfg.Path, err))
 	}
@@ -65,8 +65,9 @@ func Open(ctx context.Context, cfg Config) (*Sandbox, error) {
 	return s, nil
 }
 
-func (s *Sandbox) dial(flags sqlite.OpenFlags) (*sqlite.Conn, error) {
-	conn, err := sqlite.OpenConn(s.cfg.Path, flags)
+// dial opens a database with the settings that every connection has.
+func dial(path string, flags sqlite.OpenFlags) (*sqlite.Conn, error) {
+	conn, err := sqlite.OpenConn(path, flags)
 	if err != nil {
 		return nil, err
 	}

@@ -15,13 +15,13 @@ import (
 // formatVersion is the version of the bookkeeping that this engine reads.
 const formatVersion = "1"
 
-// schemaSQL is the bookkeeping. A table has an id that is never used again, so
-// that what was opened on a dropped table is not open on its namesake.
+// schemaSQL is the bookkeeping. A table has an id drawn at random, so that what
+// was opened on a dropped table is not open on its namesake.
 const schemaSQL = `
 CREATE TABLE assent_meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE assent_accounts (name TEXT PRIMARY KEY) STRICT;
 CREATE TABLE assent_tables (
-	id INTEGER PRIMARY KEY AUTOINCREMENT,
+	id INTEGER PRIMARY KEY,
 	db TEXT NOT NULL, schema TEXT NOT NULL, name TEXT NOT NULL,
 	relation TEXT NOT NULL UNIQUE,
 	columns TEXT NOT NULL, -- JSON: descriptions and tags, as the owner wrote them

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/resource"
@@ -16,40 +17,34 @@ import (
 // reach is what one account may do, worked out from the file at the start of
 // its statement. Names are as the schema spells them.
 type reach struct {
-	read   map[string]map[string]bool // base relation: columns read directly
-	update map[string]map[string]bool // base relation: columns written directly
-	views  map[string]*view           // by the name consumers use
-	inner  map[string]string          // random name: the base relation behind it
-	known  map[string]bool            // every base relation, in lower case
-	token  string                     // the random part of every inner name
+	token   string                     // the name of the attached file, and the start of every name nobody can guess
+	read    map[string]map[string]bool // table: columns open in clear
+	write   map[string]map[string]bool // table: columns open for writing
+	views   map[string]*view           // by the name that consumers use
+	direct  map[string]bool            // tables that are open whole, also for writing, and have no view before them
+	inner   map[string]bool            // names of views and triggers that only this connection can name
+	trusted bool                       // set while a trigger of ours writes
 }
 
-// view is a masked object as the account sees it.
+// view is what stands in a consumer's connection for a masked object or a table.
 type view struct {
 	relation string
-	columns  []grant.Column
-	insert   []string // columns that may be inserted through it; nil for none
-	mine     bool     // the account is a member of a role that has it
-	token    string
+	columns  []grant.Column // in order; one that is not open is masked with NULL
+	open     map[string]bool
+	insert   map[string]bool // columns that may be inserted through it
+	mine     bool            // the account may read something of it
 }
 
 // loadReach reads what the account may do at the time now. A zero now means
 // that no grant ends by itself.
-func loadReach(conn *sqlite.Conn, account string, now time.Time) (*reach, error) {
+func loadReach(conn *sqlite.Conn, token, account string, now time.Time) (*reach, error) {
 	a := &reach{
-		read: map[string]map[string]bool{}, update: map[string]map[string]bool{},
-		views: map[string]*view{}, inner: map[string]string{}, known: map[string]bool{},
-		token: "assent_" + random(16),
-	}
-	err := query(conn, `SELECT relation FROM assent_tables`, func(st *sqlite.Stmt) error {
-		a.known[strings.ToLower(st.ColumnText(0))] = true
-		return nil
-	})
-	if err != nil {
-		return nil, err
+		token: token,
+		read:  map[string]map[string]bool{}, write: map[string]map[string]bool{},
+		views: map[string]*view{}, direct: map[string]bool{}, inner: map[string]bool{},
 	}
 	in := map[string]bool{}
-	err = readMembers(conn, "", account, func(role string, g grant.Grant) error {
+	err := readMembers(conn, "", account, func(role string, g grant.Grant) error {
 		if account != "" && (now.IsZero() || g.NotAfter.IsZero() || now.Before(g.NotAfter)) {
 			in[role] = true
 		}
@@ -67,40 +62,43 @@ func loadReach(conn *sqlite.Conn, account string, now time.Time) (*reach, error)
 			a.addRole(r, in[r.name])
 		}
 	}
-	return a, a.addForeign(conn, account)
+	if err := a.addForeign(conn, account); err != nil {
+		return nil, err
+	}
+	return a, a.addTables(conn)
 }
 
 func (a *reach) addRole(r *role, mine bool) {
 	for _, o := range r.role.Objects {
 		if o.Masked() {
-			a.addView(r.role.RoleKey, o, mine)
-			continue
-		}
-		if !mine {
-			continue
-		}
-		rel := relation(o.Path)
-		add(a.read, rel, clearColumns(o.Columns))
-		if r.role.Access == resource.Write {
-			add(a.update, rel, clearColumns(o.Columns))
+			a.addMasked(r.role.RoleKey, o, mine)
+		} else if mine {
+			add(a.read, relation(o.Path), columnNames(o.Columns))
+			if r.role.Access == resource.Write {
+				add(a.write, relation(o.Path), columnNames(o.Columns))
+			}
 		}
 	}
 }
 
-// addView adds a masked object. The levels of one product share the address;
+// addMasked adds a masked object. The levels of one product share the address;
 // where two of an account's roles disagree on a column for a moment, it is
 // shown through neither.
-func (a *reach) addView(k grant.RoleKey, o grant.Object, mine bool) {
+func (a *reach) addMasked(k grant.RoleKey, o grant.Object, mine bool) {
 	name := viewName(k, o.Path)
 	v := a.views[name]
-	if v == nil || mine && !v.mine {
-		v = &view{relation: relation(o.Path), columns: o.Columns, mine: mine}
+	switch {
+	case v == nil || mine && !v.mine:
+		v = &view{relation: relation(o.Path), columns: o.Columns, mine: mine, insert: map[string]bool{}}
 		a.views[name] = v
-	} else if mine {
+	case mine:
 		v.columns = merge(v.columns, o.Columns)
 	}
+	v.open = set(columnNames(v.columns))
 	if mine && k.Access == resource.Write {
-		v.insert = append(v.insert, clearColumns(o.Columns)...)
+		for _, c := range clearColumns(o.Columns) {
+			v.insert[c] = true
+		}
 	}
 }
 
@@ -127,33 +125,59 @@ func sameMask(a, b *resource.Mask) bool {
 	return *a == *b
 }
 
-func add(m map[string]map[string]bool, rel string, columns []string) {
-	if m[rel] == nil {
-		m[rel] = map[string]bool{}
-	}
-	for _, c := range columns {
-		m[rel][c] = true
-	}
-}
-
 func (a *reach) addForeign(conn *sqlite.Conn, account string) error {
+	if account == "" {
+		return nil
+	}
 	others, err := readForeign(conn, account)
 	if err != nil {
 		return err
 	}
 	for _, f := range others {
-		rel := relation(f.Path)
-		cols, err := tableColumns(conn, rel)
+		cols, err := tableColumns(conn, relation(f.Path))
 		if err != nil {
 			return err
 		}
-		add(a.read, rel, cols)
+		add(a.read, relation(f.Path), cols)
 	}
 	return nil
 }
 
-// prepare makes the views and the triggers of the account in its connection,
-// before the guard stands.
+// addTables puts a view before everything that the file holds, the
+// bookkeeping too. Only a table that is open whole, also for writing, needs none.
+func (a *reach) addTables(conn *sqlite.Conn) error {
+	var names []string
+	err := query(conn, `SELECT name FROM `+ident(a.token)+`.sqlite_schema
+		WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY name`, func(st *sqlite.Stmt) error {
+		names = append(names, st.ColumnText(0))
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		cols, err := tableColumns(conn, name)
+		if err != nil {
+			return err
+		}
+		if all(a.read[name], cols) && all(a.write[name], cols) {
+			a.direct[name] = true
+			continue
+		}
+		v := &view{relation: name, open: a.read[name], insert: a.write[name], mine: len(a.read[name]) > 0}
+		for _, c := range cols {
+			col := grant.Column{Name: c}
+			if !v.open[c] {
+				col.Mask = &resource.Mask{Type: resource.MaskNull}
+			}
+			v.columns = append(v.columns, col)
+		}
+		a.views[name] = v
+	}
+	return nil
+}
+
+// prepare makes the views of the account in its connection, before the guard stands.
 func (a *reach) prepare(conn *sqlite.Conn) error {
 	salt, err := meta(conn, "salt")
 	if err != nil {
@@ -170,11 +194,6 @@ func (a *reach) prepare(conn *sqlite.Conn) error {
 			return fmt.Errorf("make view %s: %w", name, err)
 		}
 	}
-	for i, rel := range sortedKeys(a.update) {
-		if err := a.keepHidden(conn, rel, i); err != nil {
-			return fmt.Errorf("guard table %s: %w", rel, err)
-		}
-	}
 	return nil
 }
 
@@ -183,42 +202,89 @@ func (a *reach) prepare(conn *sqlite.Conn) error {
 // empty shape, so that it is refused and not unknown.
 func (a *reach) makeView(conn *sqlite.Conn, name string, v *view, i int) error {
 	if !v.mine || len(v.columns) == 0 {
-		nothing := []string{`NULL AS "nothing"`}
+		shape := []string{`NULL AS "nothing"`}
 		for _, c := range v.columns {
-			nothing = append(nothing, "NULL AS "+ident(c.Name))
+			shape = append(shape, "NULL AS "+ident(c.Name))
 		}
-		return exec(conn, "CREATE TEMP VIEW "+ident(name)+" AS SELECT "+strings.Join(nothing, ", "))
+		return exec(conn, "CREATE TEMP VIEW "+ident(name)+" AS SELECT "+strings.Join(shape, ", ")+" WHERE false")
 	}
-	v.token = fmt.Sprintf("%s_v%d", a.token, i)
-	a.inner[v.token] = v.relation
-	if err := exec(conn, "CREATE TEMP VIEW "+ident(v.token)+" AS "+viewSQL(v.columns, "main."+ident(v.relation), a.token+"_")); err != nil {
+	inner := fmt.Sprintf("%s_v%d", a.token, i)
+	a.inner[inner] = true
+	body := viewSQL(v.columns, ident(a.token)+"."+ident(v.relation), a.token+"_")
+	if err := exec(conn, "CREATE TEMP VIEW "+ident(inner)+" AS "+body); err != nil {
 		return err
 	}
-	if err := exec(conn, "CREATE TEMP VIEW "+ident(name)+" AS SELECT * FROM temp."+ident(v.token)); err != nil {
+	if err := exec(conn, "CREATE TEMP VIEW "+ident(name)+" AS SELECT * FROM temp."+ident(inner)); err != nil {
 		return err
 	}
 	if len(v.insert) == 0 {
 		return nil
 	}
-	slices.Sort(v.insert)
-	v.insert = slices.Compact(v.insert)
-	var values, refuse []string
+	return a.makeInsert(conn, name, v, i)
+}
+
+// makeInsert lets rows into the table behind a view, in the columns that may be
+// written. A value for any other column is refused. The trigger calls a
+// function, because SQLite lets no trigger name the table behind its own view.
+func (a *reach) makeInsert(conn *sqlite.Conn, name string, v *view, i int) error {
+	var columns, values, refuse []string
 	for _, c := range v.columns {
-		if slices.Contains(v.insert, c.Name) {
+		if v.insert[c.Name] {
+			columns = append(columns, c.Name)
 			values = append(values, "NEW."+ident(c.Name))
 		} else {
 			refuse = append(refuse, "NEW."+ident(c.Name)+" IS NOT NULL")
 		}
 	}
-	trigger := fmt.Sprintf("%s_i%d", a.token, i)
-	a.inner[trigger] = v.relation
-	body := ""
-	if len(refuse) > 0 {
-		body = "SELECT RAISE(ABORT, " + literal(a.token) + ") WHERE " + strings.Join(refuse, " OR ") + "; "
+	marks := strings.TrimSuffix(strings.Repeat("?, ", len(columns)), ", ")
+	sql := "INSERT INTO " + ident(a.token) + "." + ident(v.relation) + " (" + idents(columns) + ") VALUES (" + marks + ")"
+	function, trigger := fmt.Sprintf("%s_f%d", a.token, i), fmt.Sprintf("%s_t%d", a.token, i)
+	a.inner[trigger] = true
+	err := conn.CreateFunction(function, &sqlite.FunctionImpl{
+		NArgs: len(columns), AllowIndirect: true,
+		Scalar: func(ctx sqlite.Context, args []sqlite.Value) (sqlite.Value, error) {
+			a.trusted = true
+			defer func() { a.trusted = false }()
+			return sqlite.Value{}, sqlitex.ExecuteTransient(ctx.Conn(), sql, &sqlitex.ExecOptions{Args: plain(args)})
+		},
+	})
+	if err != nil {
+		return err
 	}
-	columns := slices.DeleteFunc(columnNames(v.columns), func(c string) bool { return !slices.Contains(v.insert, c) })
-	return exec(conn, "CREATE TEMP TRIGGER "+ident(trigger)+" INSTEAD OF INSERT ON temp."+ident(name)+" BEGIN "+body+
-		"INSERT INTO "+ident(v.relation)+" ("+idents(columns)+") VALUES ("+strings.Join(values, ", ")+"); END")
+	body := "SELECT " + ident(function) + "(" + strings.Join(values, ", ") + ");"
+	if len(refuse) > 0 {
+		body = "SELECT RAISE(ABORT, " + literal(a.token) + ") WHERE " + strings.Join(refuse, " OR ") + "; " + body
+	}
+	return exec(conn, "CREATE TEMP TRIGGER "+ident(trigger)+" INSTEAD OF INSERT ON temp."+ident(name)+" BEGIN "+body+" END")
+}
+
+func plain(values []sqlite.Value) []any {
+	out := make([]any, len(values))
+	for i, v := range values {
+		switch v.Type() {
+		case sqlite.TypeInteger:
+			out[i] = v.Int64()
+		case sqlite.TypeFloat:
+			out[i] = v.Float()
+		case sqlite.TypeText:
+			out[i] = v.Text()
+		case sqlite.TypeBlob:
+			out[i] = v.Blob()
+		default:
+			out[i] = nil
+		}
+	}
+	return out
+}
+
+// writes reports whether the account may write anything.
+func (a *reach) writes() bool {
+	for _, v := range a.views {
+		if v.mine && len(v.insert) > 0 {
+			return true
+		}
+	}
+	return len(a.direct) > 0
 }
 
 func columnNames(cols []grant.Column) (names []string) {
@@ -228,23 +294,25 @@ func columnNames(cols []grant.Column) (names []string) {
 	return names
 }
 
-// keepHidden refuses an INSERT that states a column which the account may not
-// write. The authorizer is not told which columns an INSERT names.
-func (a *reach) keepHidden(conn *sqlite.Conn, rel string, i int) error {
-	var stated []string
-	err := query(conn, `SELECT name, coalesce(dflt_value, 'NULL') FROM pragma_table_info(?, 'main') ORDER BY cid`, func(st *sqlite.Stmt) error {
-		if name := st.ColumnText(0); !a.update[rel][name] {
-			stated = append(stated, "NEW."+ident(name)+" IS NOT ("+st.ColumnText(1)+")")
-		}
-		return nil
-	}, rel)
-	if err != nil || len(stated) == 0 {
-		return err
+func set(names []string) map[string]bool {
+	out := map[string]bool{}
+	for _, n := range names {
+		out[n] = true
 	}
-	trigger := fmt.Sprintf("%s_t%d", a.token, i)
-	a.inner[trigger] = rel
-	return exec(conn, "CREATE TEMP TRIGGER "+ident(trigger)+" BEFORE INSERT ON main."+ident(rel)+
-		" WHEN "+strings.Join(stated, " OR ")+" BEGIN SELECT RAISE(ABORT, "+literal(a.token)+"); END")
+	return out
+}
+
+func all(have map[string]bool, names []string) bool {
+	return !slices.ContainsFunc(names, func(n string) bool { return !have[n] })
+}
+
+func add(m map[string]map[string]bool, table string, columns []string) {
+	if m[table] == nil {
+		m[table] = map[string]bool{}
+	}
+	for _, c := range columns {
+		m[table][c] = true
+	}
 }
 
 func sortedKeys[V any](m map[string]V) []string {
@@ -254,17 +322,4 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	slices.Sort(keys)
 	return keys
-}
-
-// writes reports whether the account may write anything.
-func (a *reach) writes() bool {
-	if len(a.update) > 0 {
-		return true
-	}
-	for _, v := range a.views {
-		if v.mine && len(v.insert) > 0 {
-			return true
-		}
-	}
-	return false
 }
