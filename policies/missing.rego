@@ -18,7 +18,7 @@ list := [{"what": "a review flow with stages: this one has none"}] if {
 # METADATA
 # title: Gaps
 # description: What one stage lacks.
-gaps(i, stage) := array.concat(array.concat(unanswered(i, stage), short(i, stage)), shared(i, stage))
+gaps(i, stage) := array.concat(array.concat(unanswered(i, stage), short(i, stage)), shared(i))
 
 # METADATA
 # title: Unanswered
@@ -27,30 +27,26 @@ unanswered(i, stage) := [{"stage": i, "what": "a stage that says who may approve
 	count(stage.sources) == 0
 } else := [gap |
 	some j, source in stage.sources
-	count(stages.answers(stage)[j]) == 0
+	count(stages.answers[i][j]) == 0
 	gap := {"stage": i, "source": j, "what": sprintf("an approval for %s", [source.source])}
 ] if {
 	stage.mode == "all"
 } else := [{"stage": i, "what": sprintf("an approval for %s", [concat(" or ", [s.source | some s in stage.sources])])}] if {
-	count(stages.people(stage)) == 0
+	count(stages.people[i]) == 0
 } else := []
 
 # METADATA
 # title: Short
 # description: How many more people a stage asks for.
-short(i, stage) := [{"stage": i, "what": sprintf("approvals by %d distinct people, of which %d are there", [stage.count, count(stages.people(stage))])}] if {
-	not stages.enough(stage)
+short(i, stage) := [{"stage": i, "what": sprintf("approvals by %d distinct people, of which %d are there", [stage.count, count(stages.people[i])])}] if {
+	not i in stages.enough
 	stage.count > 1
 } else := []
 
 # METADATA
 # title: Shared
 # description: That one person would have to answer for two sources.
-shared(i, stage) := [{"stage": i, "what": "an approval by one more person: nobody may answer for two sources of a stage"}] if {
-	stage.mode == "all"
-	count(stage.sources) > 0
-	every answer in stages.answers(stage) {
-		count(answer) > 0
-	}
-	not stages.own_person(stage)
+shared(i) := [{"stage": i, "what": "an approval by one more person: nobody may answer for two sources of a stage"}] if {
+	i in stages.all_answered
+	not i in stages.own_person
 } else := []

@@ -42,59 +42,74 @@ approvers contains review.person if some review in approvals
 
 # METADATA
 # title: Answers
-# description: For each source of a stage, who of its people approves.
-answers(stage) := [sort([p | some p in approvers; p in source.people]) | some source in stage.sources]
+# description: For each stage and each of its sources, who of its people approves.
+answers[i] := [sort([p | some p in approvers; p in source.people]) | some source in stage.sources] if {
+	some i, stage in asked
+}
 
 # METADATA
 # title: Filled
 # description: |
-#   Whether the sources of a stage are answered. Of one source, one answer is
-#   enough and more add nothing. A source that nobody stands behind has no answer.
-filled(stage) if {
+#   The stages whose sources are answered. Of one source, one answer is enough and
+#   more add nothing. A source that nobody stands behind has no answer.
+filled contains i if {
+	some i, stage in asked
 	stage.mode == "any"
-	some answer in answers(stage)
+	some answer in answers[i]
 	count(answer) > 0
 }
 
-filled(stage) if {
+filled contains i if {
+	some i in all_answered
+	i in own_person
+}
+
+# METADATA
+# title: All answered
+# description: The stages of mode all in which every source has an answer.
+all_answered contains i if {
+	some i, stage in asked
 	stage.mode == "all"
-	count(stage.sources) > 0
-	every answer in answers(stage) {
+	count(answers[i]) > 0
+	every answer in answers[i] {
 		count(answer) > 0
 	}
-	own_person(stage)
 }
 
 # METADATA
 # title: Own person
-# description: Whether no person has to answer for two sources, where the stage forbids that.
-own_person(stage) if stage.distinct == false
+# description: The stages in which nobody has to answer for two sources, or may.
+own_person contains i if {
+	some i, stage in asked
+	stage.distinct == false
+}
 
-own_person(stage) if {
+own_person contains i if {
+	some i, stage in asked
 	stage.distinct == true
-	matching.possible(answers(stage))
+	matching.possible(answers[i])
 }
 
 # METADATA
 # title: People
-# description: The distinct people who approve in a stage.
-people(stage) := {p | some answer in answers(stage); some p in answer}
+# description: The distinct people who approve in each stage.
+people[i] := {p | some answer in answers[i]; some p in answer} if some i, _ in asked
 
 # METADATA
 # title: Enough
-# description: Whether as many distinct people approve as the stage asks for.
-enough(stage) if {
+# description: The stages in which as many distinct people approve as they ask for.
+enough contains i if {
+	some i, stage in asked
 	is_number(stage.count)
-	count(people(stage)) >= stage.count
+	count(people[i]) >= stage.count
 }
 
 # METADATA
 # title: Satisfied
 # description: The indexes of the stages that have what they ask for, whatever their turn.
 satisfied contains i if {
-	some i, stage in asked
-	filled(stage)
-	enough(stage)
+	some i in filled
+	i in enough
 }
 
 # METADATA
@@ -124,9 +139,9 @@ state(i) := "waiting" if {
 # description: How each stage stands, and who answered for each source.
 results := [{
 	"state": state(i),
-	"sources": [{"answered": answer} | some answer in answers(stage)],
+	"sources": [{"answered": answer} | some answer in answers[i]],
 } |
-	some i, stage in asked
+	some i, _ in asked
 ]
 
 # METADATA
