@@ -23,7 +23,7 @@ const (
 	firstWait = 50 * time.Millisecond
 )
 
-var errFenced = errors.New("write: another engine has taken over this database")
+var errFenced = &fault{platform.Busy, "another engine has taken over this database: stop one of the two"}
 
 // run is one Apply.
 type run struct {
@@ -62,6 +62,9 @@ func (p *Postgres) Apply(ctx context.Context, batch platform.Batch) ([]platform.
 		return r.fail(err)
 	}
 	defer unlock()
+	if err := checkText(batch.Mark.Digest); err != nil {
+		return r.fail(err)
+	}
 	if err := r.start(ctx); err != nil {
 		return r.fail(err)
 	}
@@ -162,6 +165,10 @@ func (r *run) start(ctx context.Context) error {
 		return nil
 	}
 	r.epoch = r.s.book.epoch
+	r.b.rename()
+	if err := r.tx(ctx, r.b.take(), true); err != nil {
+		return err
+	}
 	if behind == nil {
 		r.b.mark(r.batch.Mark)
 		if err := r.tx(ctx, r.b.take(), true); err != nil {
@@ -355,6 +362,9 @@ func (r *run) hook(ctx context.Context, sql string) error {
 func (r *run) tx(ctx context.Context, stmts []platform.Statement, fenced bool) error {
 	if len(stmts) == 0 {
 		return nil
+	}
+	if err := r.hook(ctx, "BEGIN"); err != nil {
+		return err
 	}
 	tx, err := r.p.conn.BeginTx(ctx, pgx.TxOptions{})
 	if err != nil {

@@ -77,6 +77,15 @@ func (b *builder) mark(m platform.Mark) {
 	b.s.book.seq, b.s.book.digest = m.Seq, m.Digest
 }
 
+// rename gives every role of ours the name back that somebody changed.
+func (b *builder) rename() {
+	for _, now := range keys(b.s.renamed) {
+		b.add("somebody renamed the role", "ALTER ROLE "+ident(now)+" RENAME TO "+ident(b.s.renamed[now]))
+		b.s.roles[b.s.renamed[now]].nowCalled = ""
+	}
+	b.s.renamed = nil
+}
+
 // group makes the role, or gives it back the attributes and the mark it had.
 func (b *builder) group(key grant.RoleKey) {
 	name := key.RoleName()
@@ -142,8 +151,7 @@ func (b *builder) grantColumns(why, to string, r *relation, priv string, columns
 		return
 	}
 	b.add(why, "GRANT "+priv+" ("+idents(missing)+") ON TABLE "+ident(r.schema, r.name)+" TO "+ident(to))
-	h.add(access{priv: priv, columns: missing})
-	r.direct[to] = h
+	b.s.holds(to, r, access{priv: priv, columns: missing})
 }
 
 func (b *builder) grantTable(why, to string, r *relation, priv string) {
@@ -152,8 +160,7 @@ func (b *builder) grantTable(why, to string, r *relation, priv string) {
 		return
 	}
 	b.add(why, "GRANT "+priv+" ON TABLE "+ident(r.schema, r.name)+" TO "+ident(to))
-	h.add(access{priv: priv})
-	r.direct[to] = h
+	b.s.holds(to, r, access{priv: priv})
 }
 
 // keepOnly takes from a role what it holds on a relation beyond want.

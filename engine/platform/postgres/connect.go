@@ -146,7 +146,7 @@ func reason(err error) (platform.Code, string) {
 		return f.code, f.detail
 	}
 	var pg *pgconn.PgError
-	if !errors.As(err, &pg) {
+	if !errors.As(err, &pg) || len(pg.Code) != 5 {
 		return platform.Unreachable, "check that the server runs and that host, port and tls of the connection are right"
 	}
 	switch {
@@ -175,10 +175,10 @@ func reason(err error) (platform.Code, string) {
 
 // busyState reports whether a later try may succeed: a tuple concurrently
 // updated, a deadlock, a lock or statement timeout, a serialization failure, or
-// a catalog row that somebody else inserted first.
+// something that somebody else made first.
 func busyState(code string) bool {
 	switch code {
-	case "XX000", "40P01", "55P03", "40001", "57014", "23505":
+	case "XX000", "40P01", "55P03", "40001", "57014", "23505", "42710", "42P06", "42P07":
 		return true
 	}
 	return false

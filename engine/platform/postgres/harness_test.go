@@ -238,7 +238,7 @@ func (h *place) SelectWhere(ctx context.Context, account, address, column, value
 func texts(columns []string) string {
 	var list []string
 	for _, c := range columns {
-		list = append(list, "coalesce("+ident(c)+"::text, '<null>')")
+		list = append(list, "coalesce("+ident(c)+"::pg_catalog.text, '<null>')")
 	}
 	return strings.Join(list, ", ")
 }

@@ -185,7 +185,7 @@ func (h *held) equal(want *held) bool {
 func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*held) bool {
 	name := key.RoleName()
 	r := s.roles[name]
-	if !booked || len(r.altered) > 0 || r.comment != s.roleMark(key) {
+	if !booked || r.nowCalled != "" || len(r.altered) > 0 || r.comment != s.roleMark(key) {
 		return true
 	}
 	for _, m := range r.members {

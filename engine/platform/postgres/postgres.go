@@ -77,8 +77,8 @@ type Postgres struct {
 	closed bool
 	// notices are what the server said during the last statement.
 	notices []*pgconn.Notice
-	// before, where set, is called ahead of each statement that writes; an
-	// error stops the transaction. Tests fail the engine with it.
+	// before, where set, is called ahead of each statement that writes, BEGIN
+	// and COMMIT among them; an error stops the transaction. Tests fail the engine with it.
 	before func(ctx context.Context, sql string) error
 }
 

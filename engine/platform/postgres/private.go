@@ -110,9 +110,12 @@ func hasBinaries(dir string) bool {
 	return true
 }
 
+// account is a user of this machine.
+type account struct{ uid, gid uint32 }
+
 // unprivileged is whom the server runs as: nil for the user we are, unless
 // that is root, whom PostgreSQL refuses.
-func unprivileged() (*syscall.Credential, error) {
+func unprivileged() (*account, error) {
 	if os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -124,20 +127,20 @@ func unprivileged() (*syscall.Credential, error) {
 		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
 		if err1 == nil && err2 == nil {
-			return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
+			return &account{uint32(uid), uint32(gid)}, nil
 		}
 	}
 	return nil, errors.New("run as another user than root: neither postgres nor nobody exists here")
 }
 
-func (s *Private) start(ctx context.Context, bin string, who *syscall.Credential) error {
+func (s *Private) start(ctx context.Context, bin string, who *account) error {
 	pwfile := filepath.Join(s.dir, "pw")
 	if err := os.WriteFile(pwfile, []byte(s.password+"\n"), 0o600); err != nil {
 		return err
 	}
 	if who != nil {
 		for _, path := range []string{s.dir, pwfile} {
-			if err := os.Chown(path, int(who.Uid), int(who.Gid)); err != nil {
+			if err := os.Chown(path, int(who.uid), int(who.gid)); err != nil {
 				return err
 			}
 		}
@@ -161,7 +164,7 @@ func (s *Private) start(ctx context.Context, bin string, who *syscall.Credential
 }
 
 // serve starts the server on a free port and waits until it answers.
-func (s *Private) serve(ctx context.Context, bin, data string, who *syscall.Credential) error {
+func (s *Private) serve(ctx context.Context, bin, data string, who *account) error {
 	port, err := freePort()
 	if err != nil {
 		return err

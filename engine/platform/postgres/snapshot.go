@@ -26,12 +26,14 @@ type snapshot struct {
 	engineID    uint32
 	engineSuper bool
 
-	roles   map[string]*role // those of our namespace, and the accounts of the batch
+	roles   map[string]*role  // those of our namespace, and the accounts of the batch
+	renamed map[string]string // what a role of ours is called now → what the books call it
 	schemas map[string]*schema
 	rels    map[relName]*relation
 	byOID   map[uint32]*relation
-	book    *book // nil before the first Apply
-	salted  bool  // the owner of the views may read the salt
+	holders map[string]map[relName]bool // where a role may hold something by our hand
+	book    *book                       // nil before the first Apply
+	salted  bool                        // the owner of the views may read the salt
 }
 
 type role struct {
@@ -44,8 +46,9 @@ type role struct {
 	altered []string
 	members []membership
 	// joined are the roles that this one was put into.
-	joined  []string
-	planned bool
+	joined    []string
+	nowCalled string // where somebody renamed it
+	planned   bool
 }
 
 // membership is one row of pg_auth_members, seen from the role.
@@ -129,12 +132,24 @@ func (r *relation) held(role string) *held {
 // heldBy are the relations on which a role holds anything by our hand, in order.
 func (s *snapshot) heldBy(role string) []relName {
 	found := map[relName]bool{}
-	for at, r := range s.rels {
-		if !r.direct[role].empty() {
+	for at := range s.holders[role] {
+		if r := s.rels[at]; r != nil && !r.direct[role].empty() {
 			found[at] = true
 		}
 	}
 	return relNames(found)
+}
+
+// holds notes that a role holds something on a relation by our hand.
+func (s *snapshot) holds(role string, r *relation, a access) {
+	if r.direct[role] == nil {
+		r.direct[role] = newHeld()
+	}
+	r.direct[role].add(a)
+	if s.holders[role] == nil {
+		s.holders[role] = map[relName]bool{}
+	}
+	s.holders[role][r.relName] = true
 }
 
 func (r *relation) column(name string) (column, bool) {
@@ -328,12 +343,12 @@ func (s *snapshot) readRoles(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	s.roles = map[string]*role{}
 	var r role
 	var login, inherit, createdb, createrole, replication, bypass bool
-	return each(ctx, tx, `
+	err := each(ctx, tx, `
 		SELECT r.oid, r.rolname, coalesce(d.description, ''), r.rolsuper, r.oid < 16384 AND r.oid <> 10,
 		       r.rolcanlogin, r.rolinherit, r.rolcreatedb, r.rolcreaterole, r.rolreplication, r.rolbypassrls
 		FROM pg_roles r
 		LEFT JOIN pg_shdescription d ON d.objoid = r.oid AND d.classoid = 'pg_authid'::regclass
-		WHERE starts_with(r.rolname, 'assent_') OR r.rolname = ANY ($1)`, []any{w.accounts},
+		WHERE starts_with(r.rolname, 'assent_') OR r.rolname = ANY ($1) OR r.oid = ANY ($2::oid[])`, []any{w.accounts, s.bookOIDs()},
 		[]any{&r.oid, &r.name, &r.comment, &r.super, &r.predefined, &login, &inherit, &createdb, &createrole, &replication, &bypass},
 		func() error {
 			n := r
@@ -351,6 +366,53 @@ func (s *snapshot) readRoles(ctx context.Context, tx pgx.Tx, w *wanted) error {
 			s.roles[n.name] = &n
 			return nil
 		})
+	if err != nil || s.book == nil {
+		return err
+	}
+	s.findRenamed()
+	return nil
+}
+
+// bookOIDs are the object ids of the roles that the books know.
+func (s *snapshot) bookOIDs() []uint32 {
+	var oids []uint32
+	if s.book != nil {
+		for _, r := range s.book.roles {
+			oids = append(oids, r.oid)
+		}
+	}
+	slices.Sort(oids)
+	return oids
+}
+
+// findRenamed knows a role of ours under the name that it had, so that its
+// members do not keep their access for ever because somebody renamed it. The
+// builder renames it back before anything else. Where the name was taken in
+// the meantime, the role stays under its new name and shows as foreign.
+func (s *snapshot) findRenamed() {
+	s.renamed = map[string]string{}
+	byOID := map[uint32]string{}
+	for name, r := range s.roles {
+		byOID[r.oid] = name
+	}
+	for _, booked := range keys(s.book.roles) {
+		now := byOID[s.book.roles[booked].oid]
+		if now == "" || now == booked || s.roles[booked] != nil {
+			continue
+		}
+		r := s.roles[now]
+		delete(s.roles, now)
+		r.name, r.nowCalled = booked, now
+		s.roles[booked] = r
+		s.renamed[now] = booked
+	}
+}
+
+func (s *snapshot) booked(name string) string {
+	if b, ok := s.renamed[name]; ok {
+		return b
+	}
+	return name
 }
 
 func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error {
@@ -364,14 +426,14 @@ func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 		SELECT r.rolname, a.rolname, pg_get_userbyid(m.grantor), m.admin_option, `+options+`,
 		       coalesce((SELECT pg_has_role(g.oid, 'USAGE') FROM pg_roles g WHERE g.oid = m.grantor), false)
 		FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles a ON a.oid = m.member
-		WHERE starts_with(r.rolname, 'assent_') OR starts_with(a.rolname, 'assent_')
-		ORDER BY r.rolname, a.rolname, m.grantor`, []any{s.engineID, s.engineSuper},
+		WHERE starts_with(r.rolname, 'assent_') OR starts_with(a.rolname, 'assent_') OR r.oid = ANY ($3::oid[])
+		ORDER BY r.rolname, a.rolname, m.grantor`, []any{s.engineID, s.engineSuper, s.bookOIDs()},
 		[]any{&of, &account, &grantor, &m.admin, &m.inherit, &m.set, &m.privileged, &m.grantorOK}, func() error {
 			m.account, m.grantor = account, grantor
-			if r := s.roles[of]; r != nil {
+			if r := s.roles[s.booked(of)]; r != nil {
 				r.members = append(r.members, m)
 			}
-			if r := s.roles[account]; r != nil {
+			if r := s.roles[s.booked(account)]; r != nil {
 				r.joined = append(r.joined, of)
 			}
 			return nil
@@ -401,6 +463,7 @@ func (s *snapshot) readSchemas(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 				s.schemas[n.name] = at
 			}
 			if isGranted {
+				grantee = s.booked(grantee)
 				at.usage[grantee] = true
 				at.public = at.public || grantee == everybody
 				if ours {
@@ -412,7 +475,7 @@ func (s *snapshot) readSchemas(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 }
 
 func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, _ *wanted) error {
-	s.rels, s.byOID = map[relName]*relation{}, map[uint32]*relation{}
+	s.rels, s.byOID, s.holders = map[relName]*relation{}, map[uint32]*relation{}, map[string]map[relName]bool{}
 	var r relation
 	return each(ctx, tx, `
 		SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_get_userbyid(c.relowner),
@@ -458,12 +521,10 @@ func (s *snapshot) readAccess(ctx context.Context, tx pgx.Tx, _ *wanted) error {
 			if r == nil {
 				return nil
 			}
+			a.grantee = s.booked(a.grantee)
 			r.acl = append(r.acl, a)
 			if a.ours && s.roles[a.grantee] != nil {
-				if r.direct[a.grantee] == nil {
-					r.direct[a.grantee] = newHeld()
-				}
-				r.direct[a.grantee].add(a)
+				s.holds(a.grantee, r, a)
 			}
 			a.columns = nil
 			return nil

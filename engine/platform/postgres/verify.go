@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/platform"
 )
@@ -35,6 +37,7 @@ func (r *run) verify(ctx context.Context) error {
 	if err := r.reread(ctx); err != nil {
 		return err
 	}
+	var joined []int
 	for _, i := range keys(r.seen) {
 		var err error
 		switch r.out[i].Change.Action {
@@ -43,7 +46,9 @@ func (r *run) verify(ctx context.Context) error {
 		case plan.Retire:
 			r.verifyRetired(i)
 		case plan.Allow, plan.Extend:
-			err = r.verifyMember(ctx, i)
+			if r.verifyMember(i) {
+				joined = append(joined, i)
+			}
 		case plan.Revoke:
 			err = r.verifyGone(ctx, i)
 		}
@@ -54,7 +59,7 @@ func (r *run) verify(ctx context.Context) error {
 			r.set(i, f)
 		}
 	}
-	return nil
+	return r.verifyInherits(ctx, joined)
 }
 
 func (r *run) verifyRole(i int) {
@@ -71,27 +76,43 @@ func (r *run) verifyRetired(i int) {
 	}
 }
 
-// verifyMember asks the server itself whether the account has what the role has.
-func (r *run) verifyMember(ctx context.Context, i int) error {
+// verifyMember reports whether the account is a member by our hand.
+func (r *run) verifyMember(i int) bool {
 	if r.seen[i].faults[i] != nil {
-		return nil
+		return false
 	}
 	g := r.out[i].Change.Grant
 	name := g.RoleName()
 	role := r.s.roles[name]
 	if role == nil || !role.has(g.Principal, r.s.version) {
 		r.set(i, faultf(platform.NotReadBack, "%s is no member of %s: somebody else changes it at the same time", g.Principal, name))
-		return nil
+		return false
 	}
-	var ok bool
-	err := r.p.conn.QueryRow(ctx, `SELECT pg_has_role($1::name, $2::name, 'USAGE')`, g.Principal, name).Scan(&ok)
+	return true
+}
+
+// verifyInherits asks the server itself whether the accounts have what their
+// roles have, all in one query.
+func (r *run) verifyInherits(ctx context.Context, at []int) error {
+	var accounts, roles []uint32
+	for _, i := range at {
+		g := r.out[i].Change.Grant
+		accounts = append(accounts, r.s.roles[g.Principal].oid)
+		roles = append(roles, r.s.roles[g.RoleName()].oid)
+	}
+	rows, err := r.p.conn.Query(ctx, `
+		SELECT n::int FROM unnest($1::oid[], $2::oid[]) WITH ORDINALITY AS x (account, role, n)
+		WHERE NOT pg_has_role(account, role, 'USAGE')`, accounts, roles)
 	if err != nil {
 		return err
 	}
-	if !ok {
-		r.set(i, faultf(platform.NotReadBack, "%s does not inherit from its roles: ALTER ROLE … INHERIT on the account", g.Principal))
+	lacking, err := pgx.CollectRows(rows, pgx.RowTo[int])
+	for _, n := range lacking {
+		i := at[n-1]
+		r.set(i, faultf(platform.NotReadBack, "%s does not inherit from its roles: ALTER ROLE … INHERIT on the account",
+			r.out[i].Change.Grant.Principal))
 	}
-	return nil
+	return err
 }
 
 // verifyGone makes sure that the account has left the role, and looks for
@@ -105,6 +126,15 @@ func (r *run) verifyGone(ctx context.Context, i int) error {
 			return nil
 		}
 	}
+	through, err := r.stillIn(ctx, g.Principal, name)
+	if err != nil {
+		return err
+	}
+	if through {
+		r.out[i].Status, r.out[i].Code = platform.Residual, platform.StillReadable
+		r.out[i].Detail = g.Principal + " left " + name + " but has its rights through another role that is a member: take it out of that role"
+		return nil
+	}
 	path, err := r.residual(ctx, g.Principal, r.had[name])
 	if err != nil || path == "" {
 		return err
@@ -112,6 +142,17 @@ func (r *run) verifyGone(ctx context.Context, i int) error {
 	r.out[i].Status, r.out[i].Code = platform.Residual, platform.StillReadable
 	r.out[i].Detail = g.Principal + " still reads " + path + " by a right that Assent did not give: see the foreign access of the connection"
 	return nil
+}
+
+// stillIn reports whether the account has the rights of a role by a chain of
+// memberships.
+func (r *run) stillIn(ctx context.Context, account, name string) (bool, error) {
+	if a := r.s.roles[account]; a == nil || a.super || r.s.roles[name] == nil {
+		return false, nil
+	}
+	var still bool
+	err := r.p.conn.QueryRow(ctx, `SELECT pg_has_role($1::name, $2::name, 'MEMBER')`, account, name).Scan(&still)
+	return still, err
 }
 
 // residual is the first of the relations that the account can still read in

@@ -165,6 +165,7 @@ func (p *Postgres) Preview(ctx context.Context, changes []plan.Change) ([]platfo
 	if len(changes) > 0 {
 		b.bootstrap()
 	}
+	b.rename()
 	out := b.take()
 	for _, u := range units(changes) {
 		w, err := b.build(u, changes)
