@@ -59,7 +59,8 @@ type Retargeter interface {
 	Retarget(ctx context.Context, by, id string) error
 }
 
-// Run holds a forge to the contract. open makes a new one for each scenario.
+// Run holds a forge to the contract. open makes a new one for each scenario;
+// scenarios run in parallel.
 func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, s := range []struct {
 		name string
@@ -93,7 +94,10 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"crash at any write of a publish is healed", crashPublish},
 		{"crash at any write of a close is healed", crashClose},
 	} {
-		t.Run(s.name, func(t *testing.T) { s.test(t, &scene{open(t), t}) })
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			s.test(t, &scene{open(t), t})
+		})
 	}
 }
 
