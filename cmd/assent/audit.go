@@ -26,7 +26,8 @@ type verification struct {
 	Main           string          `json:"main"`
 	Records        int             `json:"records"`
 	Determinations int             `json:"determinations"`
-	Approvals      int             `json:"approvals"` // in force and proven
+	Approvals      int             `json:"approvals"` // proven
+	InForce        int             `json:"inForce"`   // of these, not over yet
 	Head           string          `json:"head"`
 	Findings       []audit.Finding `json:"findings"`
 }
@@ -40,8 +41,14 @@ func (w *workspace) verify(ctx context.Context) (verification, error) {
 	if err != nil {
 		return verification{}, &exitError{code: exitFindings, err: err, hint: "the ledger does not hold: compare it with another clone before anything else"}
 	}
+	inForce := 0
+	for _, approval := range c.Approvals {
+		if approval.Until.IsZero() || w.now().Before(approval.Until) {
+			inForce++
+		}
+	}
 	return verification{
-		Main: string(w.main), Records: c.Records, Determinations: c.Determinations, Approvals: len(c.Approvals),
+		InForce: inForce, Main: string(w.main), Records: c.Records, Determinations: c.Determinations, Approvals: len(c.Approvals),
 		Head: fmt.Sprintf("%d %s", c.Head.Seq, c.Head.Digest), Findings: c.Findings,
 	}, nil
 }
@@ -61,7 +68,7 @@ func runAuditVerify(ctx context.Context, g *global) error {
 		}
 	} else {
 		fmt.Fprintf(g.stdout, "ledger holds: %d records, each signed, dense and chained\n", v.Records)
-		fmt.Fprintf(g.stdout, "determinations: %d made again, %d approvals proven and in force\n", v.Determinations, v.Approvals)
+		fmt.Fprintf(g.stdout, "determinations: %d in all; %d approvals made again and proven, %d of them not over yet\n", v.Determinations, v.Approvals, v.InForce)
 		for _, f := range v.Findings {
 			fmt.Fprintf(g.stdout, "record %d (%s): %s: %s\n", f.Seq, f.Request, f.Code, f.Detail)
 		}

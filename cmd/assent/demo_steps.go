@@ -286,13 +286,13 @@ func (s *demoScript) merge(ctx context.Context) error {
 	r := results[0]
 	until := ""
 	for _, d := range r.Judgement.Determinations {
-		until = d.Until.Sub(s.clock).String()
+		until = fmt.Sprintf("%g days", d.Until.Sub(s.clock).Hours()/24)
 	}
 	if err := s.reload(ctx); err != nil {
 		return err
 	}
 	s.step("The engine determines: the rules agree, it merges, judges the merge again and signs a record",
-		fmt.Sprintf("temporarily-approved for %s, 1 record", 24*demoDays*time.Hour), fmt.Sprintf("%s for %s, %d record", r.outcome(), until, len(r.Records)),
+		fmt.Sprintf("temporarily-approved for %d days, 1 record", demoDays), fmt.Sprintf("%s for %s, %d record", r.outcome(), until, len(r.Records)),
 		fmt.Sprintf("%s: %s", r.PullRequest, r.Judgement.Reason), fmt.Sprintf("merged as %.12s, record %v on %s", r.Merged, r.Records, s.settings.Spec.LedgerBranch()))
 	return nil
 }

@@ -105,8 +105,11 @@ func explainRequest(out io.Writer, s audit.RequestStatus) {
 		fmt.Fprintf(out, "  %-9s %s\n", label, fmt.Sprintf(format, args...))
 	}
 	fmt.Fprintf(out, "%s is %s: %s\n", s.Request, s.State, s.Reason)
+	if s.Judgement != nil && s.Judgement.Outcome.Grants() {
+		fmt.Fprintln(out, "  nothing is missing: the next `assent determine` merges and records it")
+	}
 	if s.Target != "" {
-		line("asks", "%s on %s for %s%s", s.Level, s.Target, strings.Join(s.For, ", "), at(s.File))
+		line("asks", "%s on %s for %s, %s%s", s.Level, s.Target, strings.Join(s.For, ", "), s.Asked, at(s.At))
 	}
 	if !s.DecidedAt.IsZero() {
 		line("decided", "%s, record %d of the ledger, pull request %s", s.DecidedAt.UTC().Format(time.RFC3339), s.Record, s.PullRequest)

@@ -229,15 +229,12 @@ func (w *workspace) fillForm(req *resource.AccessRequest, o requestOptions) erro
 		return nil // validation says which form is missing
 	}
 	req.Spec.Form = resource.PinnedForm{Name: name, Digest: form.Digest()}
-	given := map[string][]string{}
-	for _, a := range o.answers {
-		id, value, ok := strings.Cut(a, "=")
-		if !ok {
-			return usageErrorf("write it as --answer question=answer", "read --answer %q: no = in it", a)
-		}
-		given[id] = append(given[id], value)
+	given, err := parseAnswers(o.answers)
+	if err != nil {
+		return err
 	}
 	req.Spec.Answers = map[string]any{}
+	var missing []string
 	for _, q := range form.Spec.Questions {
 		if q.Type == resource.QuestionAccessDuration {
 			if values := given[q.ID]; len(values) > 0 {
@@ -249,24 +246,64 @@ func (w *workspace) fillForm(req *resource.AccessRequest, o requestOptions) erro
 		}
 		if values := given[q.ID]; len(values) > 0 {
 			req.Spec.Answers[q.ID] = answer(q, values)
+		} else if q.IsRequired() && shown(q, given) {
+			missing = append(missing, ask(q))
 		}
-		delete(given, q.ID)
 	}
 	for id, values := range given { // unknown ones stay, so that validation points at them
-		req.Spec.Answers[id] = values[0]
+		if _, known := req.Spec.Answers[id]; !known {
+			req.Spec.Answers[id] = values[0]
+		}
 	}
-	if form.Spec.Agreement == "" {
-		return nil
+	if !req.Spec.Duration.Stated() && !req.Spec.Until.Stated() && !slices.ContainsFunc(missing, isDuration) {
+		missing = append(missing, ask(resource.Question{Type: resource.QuestionAccessDuration, Title: "How long do you need it?"}))
 	}
-	text, ok := resource.Get[*resource.DataUseAgreement](set, resource.KindDataUseAgreement, form.Spec.Agreement)
-	if !ok {
-		return nil
+	if text, ok := resource.Get[*resource.DataUseAgreement](set, resource.KindDataUseAgreement, form.Spec.Agreement); ok {
+		if !o.accept {
+			missing = append(missing, fmt.Sprintf("  %-26s accept %s; read it in %s", "--accept-agreement", text.Metadata.Name, text.Source.File))
+		}
+		req.Spec.Agreement = &resource.Acceptance{Name: form.Spec.Agreement, Digest: text.Digest(), Accepted: true}
 	}
-	if !o.accept {
-		return usageErrorf("read it in "+text.Source.File+", then add --accept-agreement", "form %s asks you to accept the agreement %q", name, text.Metadata.Name)
+	if len(missing) > 0 {
+		return usageErrorf("add these to the command", "form %s asks for more:\n%s", name, strings.Join(missing, "\n"))
 	}
-	req.Spec.Agreement = &resource.Acceptance{Name: form.Spec.Agreement, Digest: text.Digest(), Accepted: true}
 	return nil
+}
+
+func parseAnswers(flags []string) (map[string][]string, error) {
+	given := map[string][]string{}
+	for _, a := range flags {
+		id, value, ok := strings.Cut(a, "=")
+		if !ok {
+			return nil, usageErrorf("write it as --answer question=answer", "read --answer %q: no = in it", a)
+		}
+		given[id] = append(given[id], value)
+	}
+	return given, nil
+}
+
+// shown reports whether the form shows a question, given the answers so far.
+func shown(q resource.Question, given map[string][]string) bool {
+	return q.ShowIf == nil || slices.Contains(given[q.ShowIf.Question], q.ShowIf.Equals)
+}
+
+const durationFlag = "  --duration 90d"
+
+func isDuration(line string) bool { return strings.HasPrefix(line, durationFlag) }
+
+// ask is the line that tells which flag answers a question.
+func ask(q resource.Question) string {
+	if q.Type == resource.QuestionAccessDuration {
+		return fmt.Sprintf("%-28s %s", durationFlag, q.Title)
+	}
+	text := q.Title
+	if len(q.Options) > 0 {
+		text += " One of: " + strings.Join(q.Options, ", ") + "."
+	}
+	if q.Help != "" {
+		text += " " + q.Help
+	}
+	return fmt.Sprintf("  %-26s %s", "--answer "+q.ID+"=…", text)
 }
 
 func answer(q resource.Question, values []string) any {

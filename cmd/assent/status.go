@@ -110,6 +110,9 @@ func nowText(s audit.RequestStatus) string {
 }
 
 func waitsFor(j review.Judgement) string {
+	if j.Outcome.Grants() {
+		return "agreed: `assent determine` merges it"
+	}
 	for _, d := range j.Determinations {
 		if len(d.Missing) > 0 && len(d.Missing[0].People) > 0 {
 			return "waits for " + names(d.Missing[0].People, " or ")
@@ -186,6 +189,9 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 		}
 		if d.Request == "" {
 			s.Request, s.Target = resource.Name(id), "governance change"
+		}
+		if d.Outcome.Grants() {
+			s.Reason = "agreed, not merged yet: " + d.Reason
 		}
 		if req, ok := resource.Get[*resource.AccessRequest](judged.Head.Set, resource.KindAccessRequest, d.Request); ok {
 			s.Describe(req)

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/repo"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -39,6 +41,8 @@ type RequestStatus struct {
 	State       State             `json:"state"`
 	Reason      string            `json:"reason,omitempty"`
 	File        string            `json:"file,omitempty"`
+	At          string            `json:"at,omitempty"`    // where the file says what is asked for
+	Asked       string            `json:"asked,omitempty"` // for how long: "90d", "until 2027-01-31"
 	PullRequest string            `json:"pullRequest,omitempty"`
 	Target      string            `json:"target,omitempty"`
 	For         []string          `json:"for,omitempty"`
@@ -78,7 +82,7 @@ func (a *Auditor) Requests(ctx context.Context, set *resource.Set, main gitdb.OI
 		if err != nil {
 			return nil, fmt.Errorf("replay ledger: %w", err)
 		}
-		if err := takeRecord(all, v); err != nil {
+		if err := a.takeRecord(all, v); err != nil {
 			return nil, err
 		}
 	}
@@ -108,13 +112,20 @@ func statusOf(all map[resource.Name]*RequestStatus, name resource.Name) *Request
 
 // Describe fills in what the request file says.
 func (s *RequestStatus) Describe(req *resource.AccessRequest) {
-	s.File = req.Source.File
-	s.Target = TargetText(req.Spec.Target)
+	s.File, s.At = req.Source.File, req.At("spec", "target").String()
+	s.Target, s.Asked = TargetText(req.Spec.Target), asked(req.Spec)
 	s.Level = string(req.Spec.Level())
 	s.For = nil
 	for _, b := range req.Spec.Beneficiaries {
 		s.For = append(s.For, SubjectText(b))
 	}
+}
+
+func asked(s resource.AccessRequestSpec) string {
+	if s.Until.Stated() {
+		return "until " + string(s.Until)
+	}
+	return string(s.Duration)
 }
 
 // TargetText names a target: "data product x", "data source y" or "everything below z".
@@ -141,7 +152,7 @@ func SubjectText(s resource.Subject) string {
 	}
 }
 
-func takeRecord(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
+func (a *Auditor) takeRecord(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
 	switch v.Type {
 	case ledger.TypeDetermination:
 		body, err := v.Determination()
@@ -161,6 +172,7 @@ func takeRecord(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
 		}
 		s.File, s.PullRequest, s.Reason, s.Record = v.Subject.Path, body.Change.PullRequest, body.Reason, v.Seq
 		s.DecidedAt, s.NotBefore, s.Until = body.DecidedAt, body.NotBefore, body.Until
+		return a.recall(s, v)
 	case ledger.TypeRevocation:
 		s := statusOf(all, resource.Name(v.Subject.Request))
 		s.State = StateRevoked
@@ -169,6 +181,26 @@ func takeRecord(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
 		}
 	case ledger.TypeApplied, ledger.TypeRevoked:
 		return takeEffect(all, v)
+	}
+	return nil
+}
+
+// recall describes a request by the file that was determined, which may be on
+// no branch any more.
+func (a *Auditor) recall(s *RequestStatus, v ledger.Verified) error {
+	raw, err := a.DB.Blob(gitdb.OID(v.Subject.Blob), maxRequestBytes)
+	if errors.Is(err, gitdb.ErrNotFound) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("read request of record %d: %w", v.Seq, err)
+	}
+	r, problems, err := repo.Decode(v.Subject.Path, v.Subject.Blob, raw)
+	if err != nil {
+		return fmt.Errorf("read request of record %d: %w", v.Seq, err)
+	}
+	if req, ok := r.(*resource.AccessRequest); ok && !problems.HasErrors() {
+		s.Describe(req)
 	}
 	return nil
 }
