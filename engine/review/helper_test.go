@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -79,7 +80,7 @@ spec: {email: ann@x.org, forge: {github: {id: 1, login: ann}}}
 -- directory/users/bo.yaml --
 kind: User
 metadata: {name: bo}
-spec: {email: bo@x.org, forge: {github: {id: 2, login: bo}, ssh: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDxGa5cLyQhPCFDKTfZ2gpJOKBnLwYwFBS8VlVtHNRhn bo@laptop"]}}
+spec: {email: bo@x.org, forge: {github: {id: 2, login: bo}, ssh: ["ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPFWhhH85vr4ldlvfzBbdsUzH+OmpeMq7GdysowHbrtd bo@laptop"]}}
 -- directory/users/cy.yaml --
 kind: User
 metadata: {name: cy}
@@ -142,6 +143,9 @@ spec:
 }
 
 const anyFinance = `{mode: stewards, stages: [{any: [{group: finance}]}]}`
+
+// boKey is the fingerprint of bo's SSH key.
+const boKey = "SHA256:kTimLF11A6kMWHIIkkwnC5JN4RtF/K4kT1+gY5lVaAk"
 
 const requestPath = "requests/orders/r1.yaml"
 
@@ -223,3 +227,17 @@ func show(t testing.TB, v any) string {
 	}
 	return string(b)
 }
+
+// theRules are the built-in rules, compiled once for the package's tests.
+func theRules(t testing.TB) *policy.Engine {
+	t.Helper()
+	e, err := compiled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+var compiled = sync.OnceValues(func() (*policy.Engine, error) {
+	return policy.Compile(context.Background(), policies.Builtin(), nil)
+})
