@@ -13,23 +13,41 @@ const standardForm = `apiVersion: assent.dev/v1
 kind: RequestForm
 metadata:
   name: standard
-  title: Standard request
+  title: Request access
+  description: The form that every repository has. It cannot be edited; a product or the repository can name another.
 spec:
   questions:
     - id: purpose
       title: What do you need the data for?
+      help: Name the project, and what will be made from the data.
       type: short-answer
+    - id: duration
+      title: For how long do you need it?
+      help: Stewards may agree to less.
+      type: access-duration
+  onBehalfOf: never
+  review:
+    mode: delegated
 `
 
-// BuiltinForm is the form "standard". Its bytes never change, because requests
-// pin them. It has no review flow of its own: the product's counts.
+// BuiltinForm is the form "standard", which every repository has. Its bytes
+// never change, because requests pin them. It delegates the review: the
+// product's flow counts.
 func BuiltinForm() *RequestForm {
-	f := &RequestForm{Spec: RequestFormSpec{Questions: []Question{{
-		ID: "purpose", Title: "What do you need the data for?", Type: QuestionShortAnswer,
-	}}}}
+	f := &RequestForm{Spec: RequestFormSpec{
+		Questions: []Question{
+			{ID: "purpose", Title: "What do you need the data for?", Help: "Name the project, and what will be made from the data.", Type: QuestionShortAnswer},
+			{ID: "duration", Title: "For how long do you need it?", Help: "Stewards may agree to less.", Type: QuestionAccessDuration},
+		},
+		OnBehalfOf: "never",
+		Review:     &ReviewFlow{Mode: ReviewDelegated},
+	}}
 	f.APIVersion, f.Kind = APIVersion, KindRequestForm
-	f.Metadata = Metadata{Name: string(StandardForm), Title: "Standard request"}
-	f.Source = Origin{File: "forms/standard.yaml", Raw: []byte(standardForm)}
+	f.Metadata = Metadata{
+		Name: string(StandardForm), Title: "Request access",
+		Description: "The form that every repository has. It cannot be edited; a product or the repository can name another.",
+	}
+	f.Source = Origin{File: "builtin:forms/standard.yaml", Raw: []byte(standardForm)}
 	return f
 }
 

@@ -10,9 +10,7 @@ import (
 func identity(c *check) {
 	repo, ok := c.head.Repository()
 	if !ok {
-		c.out.Errorf(diag.Pos{File: "assent.yaml"}, NoRepository, "this repository has no assent.yaml").
-			WithHint("assent init writes one")
-		return
+		return // told by the loader
 	}
 	if repo.Spec.MainBranch() == repo.Spec.LedgerBranch() {
 		c.errorf(repo, at("spec", "ledger", "branch"), BranchClash, "the ledger cannot live on %q, the branch that it is about", repo.Spec.MainBranch()).
@@ -55,33 +53,4 @@ func place(change resource.Change) diag.Pos {
 		return diag.Pos{File: change.Old.Origin().File}
 	}
 	return change.New.At("metadata", "name")
-}
-
-// limits: the brake of the reconciler has to be one.
-func limits(c *check) {
-	repo, ok := c.head.Repository()
-	if !ok {
-		return
-	}
-	m := repo.Spec.Limits.MassRevocation
-	if m.Count != nil && *m.Count < 0 {
-		c.errorf(repo, at("spec", "limits", "massRevocation", "count"), LimitRange, "a count cannot be below zero").
-			WithHint("0 leaves it to percent alone")
-	}
-	if m.Percent != nil && (*m.Percent < 0 || *m.Percent > 100) {
-		c.errorf(repo, at("spec", "limits", "massRevocation", "percent"), LimitRange, "a percentage lies between 0 and 100").
-			WithHint("15 is the default")
-	}
-}
-
-// routes: the address of a channel often holds a token, so that it is referred to.
-func routes(c *check) {
-	for route := range resource.Of[*resource.NotificationRoute](c.head) {
-		if isReference(route.Spec.EndpointFrom) {
-			continue
-		}
-		d := c.errorf(route, at("spec", "endpointFrom"), EndpointInline, "endpointFrom has to say where the address is, and not what it is").
-			WithHint("write env://NAME or file:///absolute/path; if a secret stood here, change it, because Git keeps it")
-		d.Width = diag.Hidden
-	}
 }

@@ -7,33 +7,29 @@ const (
 	UnknownReference diag.Code = "REF001" // a name that nothing has
 	Twins            diag.Code = "REF002" // two files claim one name
 	WrongKindOfUser  diag.Code = "REF003" // a person where a service account belongs, or the reverse
-	Repeated         diag.Code = "REF004" // the same entry twice in one list
+	Repeated         diag.Code = "REF004" // a column that is described twice
 )
 
 // Directory.
 const (
-	CircularGroup    diag.Code = "DIR001"
-	CircularManager  diag.Code = "DIR002"
-	SharedKey        diag.Code = "DIR003" // one ssh key, two users
-	SharedForge      diag.Code = "DIR004" // one forge account, two users
-	SharedAccount    diag.Code = "DIR005" // one platform account, two users
-	MalformedKey     diag.Code = "DIR006"
-	ServiceOwner     diag.Code = "DIR007" // a service account without a person behind it
-	UnreadableExpiry diag.Code = "DIR008"
+	CircularGroup   diag.Code = "DIR001"
+	CircularManager diag.Code = "DIR002"
+	SharedKey       diag.Code = "DIR003" // one ssh key, two users
+	SharedForge     diag.Code = "DIR004" // one forge account, two users
+	SharedAccount   diag.Code = "DIR005" // one platform account, two users
+	MalformedKey    diag.Code = "DIR006"
+	ServiceOwner    diag.Code = "DIR007" // a service account without a person behind it
 )
 
-// Connections and sources.
+// Connections.
 const (
-	UnknownPlatform   diag.Code = "CON001"
-	CredentialsInline diag.Code = "CON002" // credentialsFrom is no reference
-	Secret            diag.Code = "CON003" // something that looks like a secret
-	TLSDisabled       diag.Code = "CON004"
-	AccountTemplate   diag.Code = "CON005"
-	SameEndpoint      diag.Code = "CON006"
-	DiscoverPattern   diag.Code = "CON007"
-	SourcePlace       diag.Code = "CON008" // a source in the folder of another connection
-	SameTable         diag.Code = "CON009"
-	DiscoverSchedule  diag.Code = "CON010"
+	UnknownPlatform  diag.Code = "CON001"
+	Secret           diag.Code = "CON002" // something that looks like a secret
+	TLSDisabled      diag.Code = "CON003"
+	AccountTemplate  diag.Code = "CON004"
+	SameEndpoint     diag.Code = "CON005"
+	DiscoverPattern  diag.Code = "CON006"
+	DiscoverSchedule diag.Code = "CON007"
 )
 
 // Masking.
@@ -57,26 +53,24 @@ const (
 
 // Forms.
 const (
-	QuestionTwice     diag.Code = "FORM001"
-	QuestionOptions   diag.Code = "FORM002"
-	QuestionPattern   diag.Code = "FORM003"
-	ShowIfQuestion    diag.Code = "FORM004"
-	DurationTwice     diag.Code = "FORM005"
-	StandardRedefined diag.Code = "FORM006"
-	ShowIfNever       diag.Code = "FORM007"
-	DurationOption    diag.Code = "FORM008"
-	DurationOptional  diag.Code = "FORM009"
+	QuestionTwice    diag.Code = "FORM001"
+	QuestionOptions  diag.Code = "FORM002"
+	QuestionPattern  diag.Code = "FORM003"
+	ShowIfQuestion   diag.Code = "FORM004"
+	DurationTwice    diag.Code = "FORM005"
+	ShowIfNever      diag.Code = "FORM006"
+	DurationOption   diag.Code = "FORM007"
+	DurationOptional diag.Code = "FORM008"
 )
 
 // Review flows.
 const (
 	FlowStages    diag.Code = "FLOW001"
-	StageShape    diag.Code = "FLOW002"
-	CountTooHigh  diag.Code = "FLOW003"
-	NobodyCan     diag.Code = "FLOW004" // a steward source without people
-	FlowAutomatic diag.Code = "FLOW005"
-	FlowWhen      diag.Code = "FLOW006"
-	FlowInactive  diag.Code = "FLOW007"
+	CountTooHigh  diag.Code = "FLOW002"
+	NobodyCan     diag.Code = "FLOW003" // a steward source without people
+	FlowAutomatic diag.Code = "FLOW004"
+	FlowWhen      diag.Code = "FLOW005"
+	FlowInactive  diag.Code = "FLOW006"
 )
 
 // Requests.
@@ -89,19 +83,18 @@ const (
 	AnswerInvalid    diag.Code = "REQ006"
 	AnswerUnknown    diag.Code = "REQ007"
 	AgreementMissing diag.Code = "REQ008"
-	DurationOrUntil  diag.Code = "REQ009"
-	TooLong          diag.Code = "REQ010"
-	DateOrder        diag.Code = "REQ011"
-	ColumnUnknown    diag.Code = "REQ012"
-	GuardrailMask    diag.Code = "REQ013"
-	NotPublished     diag.Code = "REQ014"
-	NotInAudience    diag.Code = "REQ015"
-	LevelNotOffered  diag.Code = "REQ016"
-	NobodyElse       diag.Code = "REQ017" // only the people who ask could approve
-	AnswerHidden     diag.Code = "REQ018"
-	NothingToUnmask  diag.Code = "REQ019"
-	NoAccount        diag.Code = "REQ020"
-	PathCoversNone   diag.Code = "REQ021"
+	TooLong          diag.Code = "REQ009"
+	DateOrder        diag.Code = "REQ010"
+	ColumnUnknown    diag.Code = "REQ011"
+	GuardrailMask    diag.Code = "REQ012"
+	NotPublished     diag.Code = "REQ013"
+	NotInAudience    diag.Code = "REQ014"
+	LevelNotOffered  diag.Code = "REQ015"
+	NobodyElse       diag.Code = "REQ016" // only the people who ask could approve
+	AnswerHidden     diag.Code = "REQ017"
+	NothingToUnmask  diag.Code = "REQ018"
+	NoAccount        diag.Code = "REQ019"
+	PathCoversNone   diag.Code = "REQ020"
 )
 
 // Governance.
@@ -109,8 +102,5 @@ const (
 	IdentityChanged diag.Code = "GOV001"
 	MixedChange     diag.Code = "GOV002"
 	RemovedInUse    diag.Code = "GOV003"
-	EndpointInline  diag.Code = "GOV004"
-	LimitRange      diag.Code = "GOV005"
-	NoRepository    diag.Code = "GOV006"
-	BranchClash     diag.Code = "GOV007"
+	BranchClash     diag.Code = "GOV004"
 )

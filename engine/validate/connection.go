@@ -10,9 +10,6 @@ import (
 )
 
 var (
-	envReference  = regexp.MustCompile(`^env://[A-Za-z_][A-Za-z0-9_]*$`)
-	fileReference = regexp.MustCompile(`^file://(/[^/\x00]+)+$`)
-
 	loopbackHost = regexp.MustCompile(`^(127(\.[0-9]{1,3}){3}|\[?::1\]?)$`)
 
 	// secretShapes are what secrets look like in the places people paste them.
@@ -32,28 +29,15 @@ var (
 	}, "|"))
 )
 
-// isReference reports whether a value says where a secret is, and cannot be one.
-func isReference(s string) bool {
-	if rest, ok := strings.CutPrefix(s, "file://"); ok {
-		return fileReference.MatchString(s) && path.Clean(rest) == rest
-	}
-	return envReference.MatchString(s)
-}
-
-// connections: the platform exists, credentials are elsewhere, and the account
+// connections: the platform exists, discovery can be read, and the account
 // template gives each person an account of their own.
 func connections(c *check) {
 	for conn := range resource.Of[*resource.Connection](c.head) {
 		if c.caps != nil {
 			if _, ok := c.caps(conn.Spec.Platform); !ok {
 				c.errorf(conn, at("spec", "platform"), UnknownPlatform, "unknown platform %q", conn.Spec.Platform).
-					WithHint("assent platforms lists the ones that this version has")
+					WithHint("check the spelling; this version may not have it yet")
 			}
-		}
-		if from := conn.Spec.CredentialsFrom; from != "" && !isReference(from) {
-			d := c.errorf(conn, at("spec", "credentialsFrom"), CredentialsInline, "credentialsFrom has to say where the credentials are, and not what they are").
-				WithHint("write env://NAME or file:///absolute/path; if a secret stood here, change it, because Git keeps it")
-			d.Width = diag.Hidden
 		}
 		c.template(conn)
 		for _, globs := range []struct {
@@ -130,14 +114,13 @@ func secrets(c *check) {
 			{at("spec", "endpoint", "host"), s.Endpoint.Host},
 			{at("spec", "endpoint", "database"), s.Endpoint.Database},
 			{at("spec", "accounts", "template"), s.Accounts.Template},
-		}
-		if isReference(s.CredentialsFrom) {
-			texts = append(texts, text{at("spec", "credentialsFrom"), s.CredentialsFrom})
+			{at("spec", "credentialsFrom"), s.CredentialsFrom},
 		}
 		c.noSecrets(conn, append(texts, metadataTexts(conn.Metadata)...))
 	}
 	for route := range resource.Of[*resource.NotificationRoute](c.head) {
-		c.noSecrets(route, append(metadataTexts(route.Metadata), text{at("spec", "template"), route.Spec.Template}))
+		c.noSecrets(route, append(metadataTexts(route.Metadata),
+			text{at("spec", "template"), route.Spec.Template}, text{at("spec", "endpointFrom"), route.Spec.EndpointFrom}))
 	}
 }
 
@@ -166,27 +149,6 @@ func (c *check) noSecrets(r resource.Resource, all []text) {
 				WithHint("take it out, change it where it is used, and refer to it with env:// or file://")
 			d.Width = diag.Hidden
 		}
-	}
-}
-
-// sourcePlaces: a source lies in the folder of its connection, and one table is
-// one source, because masks of the one would not hold for the other.
-func sourcePlaces(c *check) {
-	first := map[string]*resource.DataSource{}
-	for d := range resource.Of[*resource.DataSource](c.head) {
-		if folder, ok := connectionOf(d.Ref().Name); !ok || folder != d.Spec.Connection {
-			c.errorf(d, at("spec", "connection"), SourcePlace, "this file lies in the folder of connection %q", string(folder)).
-				WithHint("move the file below sources/%s/, or name the connection of its folder", d.Spec.Connection)
-			continue
-		}
-		key := strings.Join(append([]string{string(d.Spec.Connection)}, d.Spec.Path...), "\x00")
-		if had, ok := first[key]; ok {
-			c.errorf(d, at("spec", "path"), SameTable, "two files describe the table %s", strings.Join(d.Spec.Path, ".")).
-				WithHint("keep one of them").
-				WithRelated(had.At("spec", "path"), "described here first")
-			continue
-		}
-		first[key] = d
 	}
 }
 

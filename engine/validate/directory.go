@@ -203,16 +203,3 @@ func serviceOwners(c *check) {
 		}
 	}
 }
-
-// userDates: a date that cannot be read would end access at once.
-func userDates(c *check) {
-	for u := range resource.Of[*resource.User](c.head) {
-		if !u.Spec.ValidUntil.Stated() {
-			continue
-		}
-		if _, err := u.Spec.ValidUntil.Time(); err != nil {
-			c.errorf(u, at("spec", "validUntil"), UnreadableExpiry, "%q is no date", string(u.Spec.ValidUntil)).
-				WithHint("write 2027-01-31 or 2027-01-31T17:00:00Z")
-		}
-	}
-}

@@ -55,9 +55,6 @@ func explainDirectory() []diag.Explanation {
 		{Code: ServiceOwner, Title: "A service account needs a person",
 			Why: "Somebody has to answer for what a service account reads, and to ask for its access.",
 			Fix: "Add owner to a service account. A person has a manager instead.", Example: "spec:\n  kind: service\n  owner: ana"},
-		{Code: UnreadableExpiry, Title: "A validity that is no date",
-			Why: "The day on which all access of a user ends has to be clear.",
-			Fix: "Write a day that exists; midnight UTC at its start is meant.", Example: "validUntil: 2027-01-31"},
 	}
 }
 
@@ -66,9 +63,6 @@ func explainConnections() []diag.Explanation {
 		{Code: UnknownPlatform, Title: "A platform that this version does not have",
 			Why: "Without an implementation nothing can be granted, and nothing revoked.",
 			Fix: "Correct the spelling, or use a version that has it.", Example: "platform: postgres"},
-		{Code: CredentialsInline, Title: "Credentials are elsewhere",
-			Why: "Git keeps what it was given for ever, for everybody who can clone. A connection says where its credentials are, and the engine reads them when it connects.",
-			Fix: "Write env://NAME or file:///absolute/path. Change a secret that stood in the file.", Example: "credentialsFrom: env://WAREHOUSE_DSN"},
 		{Code: Secret, Title: "Something that looks like a secret",
 			Why: "Passwords, keys and tokens have no place in a repository, in comments and descriptions neither.",
 			Fix: "Take it out, change it where it is used, and refer to it with env:// or file://."},
@@ -84,12 +78,6 @@ func explainConnections() []diag.Explanation {
 		{Code: DiscoverPattern, Title: "A discovery pattern that cannot be read",
 			Why: "A malformed pattern selects nothing, so that tables would be missed in silence.",
 			Fix: "Close the bracket. * stands for any text, ? for one character.", Example: "discover:\n  include: [\"shop.public.*\"]"},
-		{Code: SourcePlace, Title: "A source in the folder of another connection",
-			Why: "The folder of a source decides who reviews it, and its name begins with the connection. A source that says something else would pass by its reviewers.",
-			Fix: "Move the file below the folder of its connection.", Example: "sources/warehouse/shop/public/orders.yaml → connection: warehouse"},
-		{Code: SameTable, Title: "One table, two files",
-			Why: "The masks and tags of one file would not hold for the other, and the weaker would win.",
-			Fix: "Keep one of the files."},
 		{Code: DiscoverSchedule, Title: "A schedule that is no interval",
 			Why: "Discovery repeats after a length of time.",
 			Fix: "Write a whole number and min, h, d or w.", Example: "schedule: 1d"},

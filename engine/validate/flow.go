@@ -72,20 +72,12 @@ type side struct {
 
 func sides(s resource.Stage) []side { return []side{{"any", s.Any}, {"all", s.All}} }
 
-// flowShapes: the parts of a flow fit its mode, and each stage says one thing.
+// flowShapes: the parts of a flow fit its mode.
 func flowShapes(c *check) {
 	for _, f := range c.flows() {
-		switch f.Mode {
-		case resource.ReviewStewards:
-			if len(f.Stages) == 0 {
-				c.errorf(f.owner, below(f.path, "mode"), FlowStages, "a flow of stewards needs stages").
-					WithHint("add stages, or write delegated")
-			}
-		case resource.ReviewAutomatic:
-			if a := f.Automatic; a == nil || a.Justification == "" || !a.Duration.Valid() {
-				c.errorf(f.owner, below(f.path, "automatic"), FlowAutomatic, "an automatic flow needs a justification and a duration").
-					WithHint("the justification becomes the recorded reason; the duration may be indefinite")
-			}
+		if f.Mode == resource.ReviewStewards && len(f.Stages) == 0 {
+			c.errorf(f.owner, below(f.path, "mode"), FlowStages, "a flow of stewards needs stages").
+				WithHint("add stages, or write delegated")
 		}
 		if f.Mode != resource.ReviewStewards && len(f.Stages) > 0 {
 			c.errorf(f.owner, below(f.path, "stages"), FlowStages, "these stages do nothing in mode %s", f.Mode).
@@ -99,30 +91,6 @@ func flowShapes(c *check) {
 			c.errorf(f.owner, below(f.path, "rules"), FlowStages, "these rules do nothing in mode delegated").
 				WithHint("move them to the flow of the product")
 		}
-		for _, list := range f.stageLists() {
-			for i, stage := range list.stages {
-				c.stageShape(f.owner, below(list.path, i), stage)
-			}
-		}
-	}
-}
-
-func (c *check) stageShape(r resource.Resource, path []any, s resource.Stage) {
-	if (len(s.Any) > 0) == (len(s.All) > 0) {
-		c.errorf(r, path, StageShape, "a stage needs either any or all, with at least one entry").
-			WithHint("any: one of them decides; all: one person for each entry")
-		return
-	}
-	for _, half := range sides(s) {
-		for j, src := range half.sources {
-			if src.Stated() != 1 {
-				c.errorf(r, below(path, half.key, j), StageShape, "an entry names stewards in exactly one way").
-					WithHint("use one of user, group, attribute, permission, domainPermission, subjectMatterExpert")
-			}
-		}
-	}
-	if s.Count < 0 {
-		c.errorf(r, below(path, "count"), StageShape, "count is a number of people").WithHint("write 1 or more")
 	}
 }
 
@@ -135,10 +103,6 @@ func flowConditions(c *check) {
 			if len(w.Tags) == 0 && w.Domain == "" && w.AccessLevel == "" && w.LongerThan == "" && w.Attribute == nil && len(w.Answers) == 0 {
 				c.errorf(f.owner, below(path, "when"), FlowWhen, "this condition states nothing, and never holds").
 					WithHint("add a condition, or make these the stages of the flow")
-			}
-			if len(rule.Stages) == 0 {
-				c.errorf(f.owner, path, FlowWhen, "this rule has no stages, so that nobody could approve").
-					WithHint("add stages")
 			}
 			if w.LongerThan == resource.Indefinite {
 				c.errorf(f.owner, below(path, "when", "longerThan"), FlowWhen, "nothing is longer than indefinite").
@@ -159,8 +123,10 @@ func (c *check) conditionAnswers(f flow, path []any, answers map[string]string) 
 			continue
 		}
 		d := c.errorf(f.owner, below(path, "when", "answers", id), FlowWhen, "no question has the id %q", id).
-			WithHint("the questions are %s", choices(ids)).
-			WithRelated(f.forms[0].At("spec", "questions"), "the questions are here")
+			WithHint("the questions are %s", choices(ids))
+		if f.forms[0].Ref().Name != resource.StandardForm {
+			d.WithRelated(f.forms[0].At("spec", "questions"), "the questions are here")
+		}
 		if guess, ok := c.closest(id, ids); ok {
 			d.WithHint("did you mean %q?", guess)
 		}

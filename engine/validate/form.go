@@ -10,13 +10,9 @@ import (
 // maxPattern bounds a question's pattern, so that a person can read it.
 const maxPattern = 256
 
-// forms: "standard" is built in, and one question at most asks how long.
+// forms: ids are unique, and one question at most asks how long.
 func forms(c *check) {
 	for f := range resource.Of[*resource.RequestForm](c.head) {
-		if f.Ref().Name == resource.StandardForm {
-			c.errorf(f, at("metadata", "name"), StandardRedefined, "the form %q is built in and cannot be changed", string(resource.StandardForm)).
-				WithHint("give the form a name of its own")
-		}
 		firstID, firstDuration := map[string]int{}, -1
 		for i, q := range f.Spec.Questions {
 			if j, ok := firstID[q.ID]; ok {
@@ -58,11 +54,7 @@ func questions(c *check) {
 
 func (c *check) options(f *resource.RequestForm, path []any, q resource.Question) {
 	switch q.Type {
-	case resource.QuestionDropdown, resource.QuestionCheckboxes:
-		if len(q.Options) == 0 {
-			c.errorf(f, below(path, "type"), QuestionOptions, "a question of type %s needs options", q.Type).
-				WithHint("add options")
-		}
+	case resource.QuestionDropdown, resource.QuestionCheckboxes: // the schema asks for options
 	case resource.QuestionAccessDuration:
 		for j, o := range q.Options {
 			if !resource.Duration(o).Valid() {

@@ -25,32 +25,21 @@ func masks(c *check) {
 
 func (c *check) mask(r resource.Resource, path []any, m resource.Mask) {
 	fields := []struct {
-		key  string
-		set  bool
-		of   resource.MaskType
-		need bool
+		key string
+		set bool
+		of  resource.MaskType
 	}{
-		{"value", m.Value != "", resource.MaskConstant, true},
-		{"pattern", m.Pattern != "", resource.MaskRegex, true},
-		{"replacement", m.Replacement != "", resource.MaskRegex, false},
-		{"keepFirst", m.KeepFirst != 0, resource.MaskPartial, false},
-		{"keepLast", m.KeepLast != 0, resource.MaskPartial, false},
-		{"digits", m.Digits != 0, resource.MaskRound, false},
-	}
-	if resource.MaskStrength(m.Type) == 0 {
-		c.errorf(r, below(path, "type"), MaskFields, "unknown mask type %q", string(m.Type)).
-			WithHint("the types are null (in quotes), constant, hash, regex, partial and round")
-		return
+		{"value", m.Value != "", resource.MaskConstant},
+		{"pattern", m.Pattern != "", resource.MaskRegex},
+		{"replacement", m.Replacement != "", resource.MaskRegex},
+		{"keepFirst", m.KeepFirst != 0, resource.MaskPartial},
+		{"keepLast", m.KeepLast != 0, resource.MaskPartial},
+		{"digits", m.Digits != 0, resource.MaskRound},
 	}
 	for _, f := range fields {
-		switch {
-		case f.set && f.of != m.Type:
+		if f.set && f.of != m.Type {
 			c.errorf(r, below(path, f.key), MaskFields, "%s belongs to a mask of type %s, and this one is %s", f.key, f.of, m.Type).
 				WithHint("remove it, or change the type")
-			return
-		case !f.set && f.need && f.of == m.Type:
-			c.errorf(r, below(path, "type"), MaskFields, "a mask of type %s needs %s", m.Type, f.key).
-				WithHint("add %s", f.key)
 			return
 		}
 	}
@@ -80,7 +69,7 @@ func maskCapabilities(c *check) {
 			continue
 		}
 		for _, m := range resource.MasksOf(c.head, d) {
-			if resource.MaskStrength(m.Mask.Type) == 0 || slices.Contains(can.Masks, m.Mask.Type) {
+			if slices.Contains(can.Masks, m.Mask.Type) {
 				continue
 			}
 			r, path := c.maskPlace(d, m)
@@ -117,6 +106,8 @@ func maskMatches(c *check) {
 			}
 			d, ok := resource.Get[*resource.DataSource](c.head, resource.KindDataSource, resource.Name(source))
 			switch {
+			case !ok && slices.Contains(c.unread, resource.Ref{Kind: resource.KindDataSource, Name: resource.Name(source)}):
+				broken = true
 			case !ok:
 				broken = true
 				diagnostic := c.errorf(p, at("spec", "match", "columns", i), MaskColumn, "unknown data source %q", source).

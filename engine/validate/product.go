@@ -114,7 +114,7 @@ func retiredProducts(c *check) {
 			}
 		}
 		if len(live) > 0 {
-			d := c.warnf(p, at("spec", "state"), RetiredInUse, "retiring %s ends the access of %d requests", name(p.Ref()), len(live))
+			d := c.warnf(p, at("spec", "state"), RetiredInUse, "retiring %s ends the access of %s", name(p.Ref()), counted(len(live), "request"))
 			d.WithHint("suspend it instead to give access back later, or remove the requests with it in mind")
 			for _, req := range live[:min(len(live), 3)] {
 				d.WithRelated(req.At("spec", "target"), "%s", name(req.Ref()))

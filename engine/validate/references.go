@@ -165,6 +165,9 @@ func references(c *check) {
 		}
 		for _, ref := range referencesOf(r) {
 			if !c.exists(ref.to) {
+				if slices.Contains(c.unread, ref.to) {
+					continue
+				}
 				if _, was := c.before(ref.to); was {
 					removed[ref.to] = append(removed[ref.to], r.At(ref.path...))
 					continue
@@ -237,10 +240,7 @@ func (c *check) kindOfUser(r resource.Resource, ref reference) {
 func (c *check) stillNeeded(ref resource.Ref, by []diag.Pos) {
 	const most = 5
 	old, _ := c.before(ref)
-	d := c.out.Errorf(diag.Pos{File: old.Origin().File}, RemovedInUse, "%s is removed, but %d places still refer to it", name(ref), len(by))
-	if len(by) == 1 {
-		d.Message = name(ref) + " is removed, but one place still refers to it"
-	}
+	d := c.out.Errorf(diag.Pos{File: old.Origin().File}, RemovedInUse, "%s is removed, and still needed in %s", name(ref), counted(len(by), "place"))
 	d.WithHint("remove what refers to it first, or keep the file")
 	for _, pos := range by[:min(len(by), most)] {
 		d.WithRelated(pos, "refers to it")
@@ -256,51 +256,19 @@ func twins(c *check) {
 	}
 }
 
-// repeats: the same entry twice in one list is a slip that hides another one.
+// repeats: a column is described once, because a second description could mask
+// what the first leaves clear.
 func repeats(c *check) {
-	for r := range c.head.All() {
-		switch v := r.(type) {
-		case *resource.Group:
-			repeated(c, v, v.Spec.Members, at("spec", "members"))
-		case *resource.DataSource:
-			var cols []string
-			for _, col := range v.Spec.Columns {
-				cols = append(cols, col.Name)
+	for d := range resource.Of[*resource.DataSource](c.head) {
+		first := map[string]int{}
+		for i, col := range d.Spec.Columns {
+			if j, ok := first[col.Name]; ok {
+				c.errorf(d, at("spec", "columns", i, "name"), Repeated, "column %q is described twice", col.Name).
+					WithHint("remove one of the two").
+					WithRelated(d.At("spec", "columns", j, "name"), "described here first")
+				continue
 			}
-			repeated(c, v, cols, at("spec", "columns"))
-			repeated(c, v, v.Spec.Tags, at("spec", "tags"))
-		case *resource.Domain:
-			repeated(c, v, v.Spec.Members.Sources, at("spec", "members", "sources"))
-		case *resource.DataProduct:
-			type entry struct {
-				source resource.Name
-				match  int // matches may overlap, so that each stands for itself
-			}
-			var listed []entry
-			for i, s := range v.Spec.Sources {
-				if s.Source != "" {
-					i = 0
-				}
-				listed = append(listed, entry{s.Source, i})
-			}
-			repeated(c, v, listed, at("spec", "sources"))
-			repeated(c, v, v.Spec.Audience, at("spec", "audience"))
-		case *resource.AccessRequest:
-			repeated(c, v, v.Spec.Beneficiaries, at("spec", "beneficiaries"))
-			repeated(c, v, v.Spec.Columns, at("spec", "columns"))
+			first[col.Name] = i
 		}
-	}
-}
-
-func repeated[T comparable](c *check, r resource.Resource, list []T, path []any) {
-	first := map[T]int{}
-	for i, e := range list {
-		if j, ok := first[e]; ok {
-			c.errorf(r, below(path, i), Repeated, "this entry repeats another").
-				WithHint("remove one of the two").
-				WithRelated(r.At(below(path, j)...), "listed here first")
-			continue
-		}
-		first[e] = i
 	}
 }

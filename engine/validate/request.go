@@ -94,24 +94,9 @@ func (c *check) mayAskFor(requester resource.Name, b resource.Subject, sameGroup
 	}
 }
 
-// durations: a request states one end, no later than it may be.
+// durations: a request asks for no more than is allowed.
 func durations(c *check) {
 	for req := range c.freshRequests {
-		switch {
-		case req.Spec.Duration.Stated() && req.Spec.Until.Stated():
-			c.errorf(req, at("spec", "until"), DurationOrUntil, "a request has a duration or an until, and this one has both").
-				WithHint("remove one of them").
-				WithRelated(req.At("spec", "duration"), "the other one is here")
-			continue
-		case !req.Spec.Duration.Stated() && !req.Spec.Until.Stated():
-			c.errorf(req, at("spec"), DurationOrUntil, "this request does not say how long").
-				WithHint("add duration: 30d, until: 2027-01-31 or duration: indefinite")
-			continue
-		case req.Spec.Duration.Stated() && !req.Spec.Duration.Valid():
-			c.errorf(req, at("spec", "duration"), DurationOrUntil, "%q is no duration", string(req.Spec.Duration)).
-				WithHint("write a whole number and min, h, d, w, mo or y, such as 90d, or indefinite")
-			continue
-		}
 		c.tooLong(req)
 	}
 }
@@ -154,20 +139,7 @@ func (c *check) end(req *resource.AccessRequest) (end time.Time, bounded bool, e
 // dates: what is asked for starts before it ends, and is not over already.
 func dates(c *check) {
 	for req, former := range c.freshRequests {
-		readable := true
-		for _, d := range []struct {
-			key string
-			on  resource.Instant
-		}{{"notBefore", req.Spec.NotBefore}, {"until", req.Spec.Until}} {
-			if _, err := d.on.Time(); err != nil && d.on.Stated() {
-				readable = false
-				c.errorf(req, at("spec", d.key), DateOrder, "%q is no date", string(d.on)).
-					WithHint("write 2027-01-31 or 2027-01-31T17:00:00Z")
-			}
-		}
-		if readable {
-			c.dateOrder(req, former == nil)
-		}
+		c.dateOrder(req, former == nil)
 	}
 }
 

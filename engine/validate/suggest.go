@@ -1,6 +1,7 @@
 package validate
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -38,7 +39,7 @@ func (c *check) closest(written string, candidates []string) (string, bool) {
 
 func abs(n int) int { return max(n, -n) }
 
-// names are the names of a kind at head; those of the built-in form included.
+// names are the names of a kind at head, that of the built-in form included.
 func (c *check) names(kind resource.Kind) []string {
 	var out []string
 	for r := range c.head.All() {
@@ -46,7 +47,7 @@ func (c *check) names(kind resource.Kind) []string {
 			out = append(out, string(r.Ref().Name))
 		}
 	}
-	if kind == resource.KindRequestForm {
+	if kind == resource.KindRequestForm && !slices.Contains(out, string(resource.StandardForm)) {
 		out = append(out, string(resource.StandardForm))
 	}
 	return out
@@ -62,6 +63,14 @@ func choices(all []string) string {
 		return strings.Join(all[:most], ", ") + " and " + strconv.Itoa(len(all)-most) + " more"
 	}
 	return strings.Join(all, ", ")
+}
+
+// counted is a number with its noun.
+func counted(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return strconv.Itoa(n) + " " + noun
 }
 
 func texts[T ~string](list []T) []string {

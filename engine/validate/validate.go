@@ -8,6 +8,7 @@
 package validate
 
 import (
+	"strings"
 	"time"
 
 	"github.com/assent-dev/assent/engine/diag"
@@ -30,9 +31,11 @@ type Capabilities struct {
 //	other      the change from base to head is checked too
 //
 // A request that base has too was judged when it came: it only has to keep
-// referring to things that exist. The list is sorted and has no repeats.
-func Set(base, head *resource.Set, now time.Time, caps func(platform string) (Capabilities, bool)) diag.List {
-	c := &check{base: base, head: head, now: now, caps: caps}
+// referring to things that exist. unread are resources whose files are there and
+// cannot be read: that is told elsewhere, and a reference to them is not called
+// unknown. The list is sorted and has no repeats.
+func Set(base, head *resource.Set, now time.Time, caps func(platform string) (Capabilities, bool), unread ...resource.Ref) diag.List {
+	c := &check{base: base, head: head, now: now, caps: caps, unread: unread}
 	for _, rule := range rules() {
 		rule(c)
 	}
@@ -45,9 +48,9 @@ func rules() []func(*check) {
 		// references
 		references, twins, repeats,
 		// directory
-		circularGroups, circularManagers, sharedKeys, sharedForgeAccounts, sharedAccounts, serviceOwners, userDates,
-		// connections and sources
-		connections, endpoints, secrets, sourcePlaces,
+		circularGroups, circularManagers, sharedKeys, sharedForgeAccounts, sharedAccounts, serviceOwners,
+		// connections
+		connections, endpoints, secrets,
 		// masking
 		masks, maskCapabilities, maskMatches,
 		// products and domains
@@ -59,7 +62,7 @@ func rules() []func(*check) {
 		// requests
 		requestPeople, onBehalfOf, pinnedForms, agreements, durations, dates, columns, targets, deciders, unmapped,
 		// governance
-		identity, mixedChange, limits, routes,
+		identity, mixedChange,
 	}
 }
 
@@ -68,18 +71,59 @@ type check struct {
 	base, head *resource.Set
 	now        time.Time
 	caps       func(string) (Capabilities, bool)
+	unread     []resource.Ref
 	out        diag.List
 	guesses    int
 }
 
 // errorf adds an error at a value of a resource.
 func (c *check) errorf(r resource.Resource, path []any, code diag.Code, format string, args ...any) *diag.Diagnostic {
-	return c.out.Errorf(r.At(path...), code, format, args...)
+	pos := r.At(path...)
+	d := c.out.Errorf(pos, code, format, args...)
+	d.Width = width(r.Origin().Raw, pos)
+	return d
 }
 
 // warnf adds a warning at a value of a resource.
 func (c *check) warnf(r resource.Resource, path []any, code diag.Code, format string, args ...any) *diag.Diagnostic {
-	return c.out.Warnf(r.At(path...), code, format, args...)
+	pos := r.At(path...)
+	d := c.out.Warnf(pos, code, format, args...)
+	d.Width = width(r.Origin().Raw, pos)
+	return d
+}
+
+// width is the number of runes of the key or value at a place: up to the
+// closing quote, or to what ends a plain text in YAML. 0 where nothing is there.
+func width(raw []byte, pos diag.Pos) int {
+	lines := strings.SplitN(string(raw), "\n", pos.Line+1)
+	if pos.Line < 1 || pos.Line > len(lines) {
+		return 0
+	}
+	runes := []rune(strings.TrimRight(lines[pos.Line-1], " \t\r"))
+	if pos.Col < 1 || pos.Col > len(runes) {
+		return 0
+	}
+	runes = runes[pos.Col-1:]
+	if q := runes[0]; q == '"' || q == '\'' {
+		for i := 1; i < len(runes); i++ {
+			if runes[i] == q && (q == '\'' || runes[i-1] != '\\') {
+				return i + 1
+			}
+		}
+		return len(runes)
+	}
+	flow := strings.ContainsAny(lines[pos.Line-1], "{[")
+	for i, r := range runes {
+		next := ' '
+		if i+1 < len(runes) {
+			next = runes[i+1]
+		}
+		switch {
+		case r == ':' && next == ' ', r == ' ' && next == '#', flow && strings.ContainsRune(",]}", r):
+			return max(i, 1)
+		}
+	}
+	return len(runes)
 }
 
 // at spells the path of a value.
