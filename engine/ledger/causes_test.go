@@ -145,8 +145,14 @@ func TestEveryCauseIsFoundInARecordSignedByTheRightKey(t *testing.T) {
 		{"record with a short number", func(f files) {
 			w.forge(f, strings.Replace(path, "0000000003", "3", 1), good, w.determining, next.Type.Namespace())
 		}, ledger.CodeExtra},
-		{"executable record", func(f files) { signed(good)(f); f[path] = gitdb.Entry{Path: path, Mode: gitdb.ModeExec, OID: f[path].OID} }, ledger.CodeMode},
-		{"symbolic link", func(f files) { signed(good)(f); f[path+".sig"] = gitdb.Entry{Path: path + ".sig", Mode: gitdb.ModeSymlink, OID: f[path].OID} }, ledger.CodeMode},
+		{"executable record", func(f files) {
+			signed(good)(f)
+			f[path] = gitdb.Entry{Path: path, Mode: gitdb.ModeExec, OID: f[path].OID}
+		}, ledger.CodeMode},
+		{"symbolic link", func(f files) {
+			signed(good)(f)
+			f[path+".sig"] = gitdb.Entry{Path: path + ".sig", Mode: gitdb.ModeSymlink, OID: f[path].OID}
+		}, ledger.CodeMode},
 		{"name of another request", func(f files) {
 			w.forge(f, strings.Replace(path, "sales-1", "sales-2", 1), good, w.determining, next.Type.Namespace())
 		}, ledger.CodePath},

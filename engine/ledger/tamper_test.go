@@ -66,7 +66,9 @@ func (f files) records() []string {
 			out = append(out, p)
 		}
 	}
-	slices.SortFunc(out, func(a, b string) int { return strings.Compare(a[len("records/2026/11/"):], b[len("records/2026/11/"):]) })
+	slices.SortFunc(out, func(a, b string) int {
+		return strings.Compare(a[len("records/2026/11/"):], b[len("records/2026/11/"):])
+	})
 	return out
 }
 

@@ -27,8 +27,12 @@ var (
 	ErrNamespace = errors.New("other namespace")
 )
 
-// Public is a public key.
-type Public struct{ key ssh.PublicKey }
+// Public is a public key. Two are the same where their fingerprints are; they
+// are not compared with ==, which the compiler refuses.
+type Public struct {
+	_   [0]func()
+	key ssh.PublicKey
+}
 
 // ParsePublic reads one line in the form of authorized_keys. Certificates,
 // DSA, RSA below 3,072 bits and lines with options are refused.
@@ -46,7 +50,7 @@ func ParsePublic(line string) (Public, error) {
 func admit(key ssh.PublicKey) (Public, error) {
 	switch key.Type() {
 	case ssh.KeyAlgoED25519, ssh.KeyAlgoSKED25519, ssh.KeyAlgoECDSA256, ssh.KeyAlgoECDSA384, ssh.KeyAlgoECDSA521, ssh.KeyAlgoSKECDSA256:
-		return Public{key}, nil
+		return Public{key: key}, nil
 	case ssh.KeyAlgoRSA:
 		crypto, ok := key.(ssh.CryptoPublicKey)
 		if !ok {
@@ -55,7 +59,7 @@ func admit(key ssh.PublicKey) (Public, error) {
 		if k, ok := crypto.CryptoPublicKey().(*rsa.PublicKey); !ok || k.N.BitLen() < 3072 {
 			return Public{}, errors.New("parse public key: RSA needs at least 3072 bits; use ed25519")
 		}
-		return Public{key}, nil
+		return Public{key: key}, nil
 	default:
 		return Public{}, fmt.Errorf("parse public key: %s keys are refused; use ed25519", key.Type())
 	}
@@ -108,7 +112,7 @@ func ParseSigner(file []byte) (Signer, error) {
 }
 
 // Public is the public half.
-func (s Signer) Public() Public { return Public{s.signer.PublicKey()} }
+func (s Signer) Public() Public { return Public{key: s.signer.PublicKey()} }
 
 // IsZero reports whether the value holds no key.
 func (s Signer) IsZero() bool { return s.signer == nil }
