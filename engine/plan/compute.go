@@ -30,7 +30,7 @@ type Desired struct {
 //	grant     -        no request at all     revoke, unexpected
 //	grant     -        otherwise             revoke, withdrawn
 //	-         grant    -                     grant (drift where the ledger says applied)
-//	grant     grant    end, and the platform keeps ends   extend
+//	grant     grant    end, or requests       extend
 //	role      -        -                     retire
 //	-         role     -                     provision
 //	role      role     objects               provision
@@ -121,7 +121,7 @@ func diff(desired Desired, o Observed) []Change {
 			out = append(out, Change{Action: Allow, Reason: ReasonDrift, Grant: &g})
 		case !ok:
 			out = append(out, Change{Action: Allow, Reason: ReasonApproved, Grant: &g})
-		case o.NativeExpiry && !prior.NotAfter.Equal(g.NotAfter):
+		case !prior.NotAfter.Equal(g.NotAfter) || !slices.Equal(prior.Requests, g.Requests):
 			out = append(out, Change{Action: Extend, Reason: ReasonApproved, Grant: &g, PriorGrant: &prior})
 		}
 	}

@@ -19,7 +19,7 @@ const (
 	Revoke    Action = "revoke"    // a principal leaves a role
 	Retire    Action = "retire"    // a role goes, with all that it opened
 	Provision Action = "provision" // a role comes, or its objects, columns or masks change
-	Extend    Action = "extend"    // only the end of a grant changes
+	Extend    Action = "extend"    // only the end of a grant, or what justifies it, changes
 	Allow     Action = "grant"     // a principal joins a role
 )
 
@@ -60,10 +60,7 @@ func (c Change) RoleKey() grant.RoleKey {
 type Observed struct {
 	Connection resource.Name
 	State      grant.State
-	// NativeExpiry is set where the platform itself keeps the end of a grant,
-	// so that a changed end has to be written there.
-	NativeExpiry bool
-	Err          error
+	Err        error
 }
 
 // Limits bound what one run may take away from one platform, expiries apart.

@@ -306,9 +306,6 @@ func (r *Reconciler) checkTarget(rd *round, t *target) {
 func observedOf(rd *round, t *target) plan.Observed {
 	name := t.connection.Ref().Name
 	o := plan.Observed{Connection: name, State: t.state.Ours, Err: t.err}
-	if t.platform != nil {
-		o.NativeExpiry = t.platform.Capabilities().NativeExpiry
-	}
 	if t.err != nil {
 		o.State = grant.State{}
 		for key, g := range rd.custody.Applied {
