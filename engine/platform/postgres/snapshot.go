@@ -200,7 +200,7 @@ type wanted struct {
 func wantedBy(changes []plan.Change) wanted {
 	w := wanted{paths: map[relName]bool{}}
 	for _, c := range changes {
-		if c.Grant != nil {
+		if c.Grant != nil && nameable(c.Grant.Principal) {
 			w.accounts = append(w.accounts, c.Grant.Principal)
 		}
 		for _, r := range []*grant.Role{c.Role, c.PriorRole} {

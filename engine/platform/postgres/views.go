@@ -24,6 +24,10 @@ func definition(schemaName string, o grant.Object, r *relation) (text string, re
 		}
 		salted = salted || c.Mask != nil && c.Mask.Type == resource.MaskHash
 	}
+	if len(reads) == 0 {
+		// To count rows, too, the server wants the owner to read some column.
+		reads = append(reads, o.Columns[0].Name)
+	}
 	text = "CREATE VIEW " + ident(schemaName, viewName(o.Path)) + " AS SELECT " + strings.Join(list, ", ") +
 		" FROM " + ident(r.schema, r.name) + " AS t"
 	return text, reads, salted, nil
