@@ -28,7 +28,7 @@ func identity(c *check) {
 // mixedChange: a request has its stewards and governance has its own quorum, so
 // that one change is either the one or the other.
 func mixedChange(c *check) {
-	if c.base == nil {
+	if c.base == nil || c.base == c.head {
 		return
 	}
 	var request, other *resource.Change

@@ -187,6 +187,9 @@ func references(c *check) {
 
 // over reports whether a request ended by itself: nothing has to exist for it any more.
 func (c *check) over(req *resource.AccessRequest) bool {
+	if !req.Spec.Until.Stated() {
+		return false
+	}
 	end, err := req.Spec.Until.Time()
 	return err == nil && !c.now.Before(end) && c.keeps(req)
 }
@@ -194,7 +197,7 @@ func (c *check) over(req *resource.AccessRequest) bool {
 // keeps reports whether base has the same request.
 func (c *check) keeps(req *resource.AccessRequest) bool {
 	old, ok := c.before(req.Ref())
-	return ok && string(old.Origin().Raw) == string(req.Source.Raw)
+	return ok && sameBytes(old, req)
 }
 
 func (c *check) unknown(r resource.Resource, ref reference) {

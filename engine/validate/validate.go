@@ -8,6 +8,7 @@
 package validate
 
 import (
+	"bytes"
 	"strings"
 	"time"
 
@@ -36,6 +37,7 @@ type Capabilities struct {
 // unknown. The list is sorted and has no repeats.
 func Set(base, head *resource.Set, now time.Time, caps func(platform string) (Capabilities, bool), unread ...resource.Ref) diag.List {
 	c := &check{base: base, head: head, now: now, caps: caps, unread: unread}
+	c.findFresh()
 	for _, rule := range rules() {
 		rule(c)
 	}
@@ -72,6 +74,7 @@ type check struct {
 	now        time.Time
 	caps       func(string) (Capabilities, bool)
 	unread     []resource.Ref
+	fresh      []freshRequest
 	out        diag.List
 	guesses    int
 }
@@ -150,22 +153,34 @@ func (c *check) rulings() *resource.Set {
 	return c.base
 }
 
-// freshRequests yields the requests that this change adds or edits, with their
-// former version where there is one.
-func (c *check) freshRequests(yield func(req, former *resource.AccessRequest) bool) {
+// freshRequest is a request that this change adds or edits, with its former
+// version where there is one.
+type freshRequest struct{ req, former *resource.AccessRequest }
+
+func (c *check) findFresh() {
+	if c.base == c.head {
+		return
+	}
 	for req := range resource.Of[*resource.AccessRequest](c.head) {
 		old, ok := c.before(req.Ref())
-		if !ok {
-			if !yield(req, nil) {
-				return
-			}
-			continue
+		switch {
+		case !ok:
+			c.fresh = append(c.fresh, freshRequest{req: req})
+		case !sameBytes(old, req):
+			former, _ := old.(*resource.AccessRequest)
+			c.fresh = append(c.fresh, freshRequest{req, former})
 		}
-		if string(old.Origin().Raw) == string(req.Source.Raw) {
-			continue
-		}
-		former, _ := old.(*resource.AccessRequest)
-		if !yield(req, former) {
+	}
+}
+
+func sameBytes(a, b resource.Resource) bool {
+	return a == b || bytes.Equal(a.Origin().Raw, b.Origin().Raw)
+}
+
+// freshRequests yields the requests that this change adds or edits.
+func (c *check) freshRequests(yield func(req, former *resource.AccessRequest) bool) {
+	for _, f := range c.fresh {
+		if !yield(f.req, f.former) {
 			return
 		}
 	}
