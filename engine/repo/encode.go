@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"path"
+	"reflect"
 	"regexp"
 	"strings"
 
@@ -21,23 +22,22 @@ import (
 func Encode(r resource.Resource) ([]byte, error) {
 	kind := r.Ref().Kind
 	file := encodedPath(r)
-	var doc yaml.Node
-	if err := doc.Encode(r); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", r.Ref(), err)
+	doc, err := toNode(reflect.ValueOf(r))
+	if err != nil {
+		return nil, fmt.Errorf("encode %s: %w", file, err)
 	}
-	style(&doc)
 	var out bytes.Buffer
 	fmt.Fprintf(&out, "# yaml-language-server: $schema=%s\n", modeline(kind, file))
 	enc := yaml.NewEncoder(&out)
 	enc.SetIndent(2)
-	if err := enc.Encode(&doc); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", r.Ref(), err)
+	if err := enc.Encode(doc); err != nil {
+		return nil, fmt.Errorf("encode %s: %w", file, err)
 	}
 	if err := enc.Close(); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", r.Ref(), err)
+		return nil, fmt.Errorf("encode %s: %w", file, err)
 	}
 	if err := readable(file, kind, out.Bytes()); err != nil {
-		return nil, fmt.Errorf("encode %s: %w", r.Ref(), err)
+		return nil, fmt.Errorf("encode %s: %w", file, err)
 	}
 	return out.Bytes(), nil
 }
@@ -74,42 +74,16 @@ func readable(file string, kind resource.Kind, raw []byte) error {
 }
 
 var (
-	plainText = regexp.MustCompile(`^[A-Za-z0-9_./(][A-Za-z0-9_./()+@,;?!'&%*=<>^$~ -]*$`)
+	plainText = regexp.MustCompile(`^[A-Za-z0-9_./(]([A-Za-z0-9_./()+@,;?!'&%*=<>^$~ -]|:[A-Za-z0-9_./+-])*$`)
 	plainDay  = regexp.MustCompile(`^[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}Z)?$`)
 	plainKey  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_./-]*$`)
 )
 
-// style chooses how each text is written. It leaves nothing to the YAML
+// textStyle chooses how a text is written. It leaves nothing to the YAML
 // library's own choice, which differs between texts that look alike.
-func style(n *yaml.Node) {
-	switch n.Kind {
-	case yaml.ScalarNode:
-		if n.Tag == "!!str" {
-			n.Style = textStyle(n)
-		}
-	case yaml.MappingNode:
-		for i := 0; i+1 < len(n.Content); i += 2 {
-			key := n.Content[i]
-			if key.Style = yaml.DoubleQuotedStyle; plainKey.MatchString(key.Value) && !special(key.Value) {
-				key.Style = 0
-			}
-			style(n.Content[i+1])
-		}
-	default:
-		for _, c := range n.Content {
-			style(c)
-		}
-	}
-}
-
-func textStyle(n *yaml.Node) yaml.Style {
-	switch s := n.Value; {
-	case plainDay.MatchString(s):
-		n.Tag = "!!timestamp" // the one kind of value that is text to us and plain to people
-		if wouldBe(s) != n.Tag {
-			n.Tag = "!!str"
-			return yaml.DoubleQuotedStyle
-		}
+func textStyle(s string) yaml.Style {
+	switch {
+	case plainDay.MatchString(s) && (wouldBe(s) == "!!timestamp" || wouldBe(s) == "!!str"):
 		return 0
 	case literal(s):
 		return yaml.LiteralStyle

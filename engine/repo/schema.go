@@ -51,7 +51,7 @@ type condition struct {
 	required []string
 }
 
-// rules compiles the schema of one kind.
+// compileSchema compiles the schema of one kind; it may refer to itself only.
 func compileSchema(kind resource.Kind) (*jsonschema.Schema, error) {
 	name, data, ok := schemas.ForKind(string(kind))
 	if !ok {
@@ -141,7 +141,7 @@ func unsupported(s *jsonschema.Schema) bool {
 	return !whole || s.Format != "" || s.Always != nil || s.Not != nil || len(s.AnyOf) > 0 || s.Else != nil ||
 		len(s.PatternProperties) > 0 || len(s.Dependencies) > 0 || s.Contains != nil || s.MultipleOf != nil ||
 		s.ExclusiveMinimum != nil || s.ExclusiveMaximum != nil || s.ContentEncoding != "" || s.ContentMediaType != "" ||
-		s.If != nil && (s.Then == nil || s.Ref != nil || len(s.AllOf) > 0 || len(s.Properties) > 0) ||
+		s.If != nil ||
 		len(s.Enum) > 0 && len(s.Constant) > 0
 }
 
@@ -230,6 +230,11 @@ func (r *rule) empty() bool {
 
 func lowerCondition(s *jsonschema.Schema) (condition, error) {
 	bad := fmt.Errorf("%s: if: %w", s.Location, errUnknownKeyword)
+	rest := *s
+	rest.If, rest.Then = nil, nil
+	if beside, err := lower(&rest, 0); err != nil || !beside.empty() || s.Then == nil {
+		return condition{}, bad
+	}
 	if len(s.If.Properties) != 1 || len(s.If.Required) != 1 || len(s.Then.Required) == 0 || len(s.Then.Properties) > 0 || unsupported(s.If) || unsupported(s.Then) {
 		return condition{}, bad
 	}

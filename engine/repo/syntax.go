@@ -43,12 +43,13 @@ func syntaxProblem(file string, raw []byte, err error) diag.List {
 // syntaxLine finds the line of an error. Where the parser stopped in the middle,
 // it is the first line with which the file fails in that way; the parser itself
 // names the start of the mapping or list around it. Where something is not
-// closed, the parser names the place where it was opened.
+// closed, the parser names the place where it was opened. A large file is not
+// parsed again for a better line.
 func syntaxLine(raw []byte, text string, said int) int {
 	switch {
 	case strings.Contains(text, "did not find expected ',' or"):
 		return said + 1 // counted from 0
-	case strings.Contains(text, "end of stream"), strings.Contains(text, "document"), strings.Contains(text, "max depth"):
+	case strings.Contains(text, "end of stream"), strings.Contains(text, "document"), strings.Contains(text, "max depth"), len(raw) > MaxFileBytes:
 		return said
 	}
 	lines := bytes.SplitAfter(raw, []byte("\n"))
