@@ -23,8 +23,8 @@ help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## bin/assent, reproducible
-	CGO_ENABLED=0 $(GO) build -trimpath -o bin/assent ./cmd/assent
+build: ## bin/assent
+	$(GO) build -o bin/assent ./cmd/assent
 
 .PHONY: test
 test: ## every test, under the race detector; tests start the servers they need
