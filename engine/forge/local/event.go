@@ -34,8 +34,6 @@ const (
 // Namespace is the sshsig namespace that signs events of the type.
 func (t EventType) Namespace() string { return "assent." + string(t) + ".v1" }
 
-func (t EventType) final() bool { return t == TypeCanceled || t == TypeMerged || t == TypeClosed }
-
 func (t EventType) engine() bool { return t == TypePublished || t == TypeMerged || t == TypeClosed }
 
 const (

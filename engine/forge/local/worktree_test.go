@@ -144,7 +144,7 @@ func TestMergeRunsNoHooks(t *testing.T) {
 		if err := os.MkdirAll(filepath.Dir(at), 0o750); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.WriteFile(at, []byte("#!/bin/sh\necho "+hook+" >> "+trace+"\n"), 0o700); err != nil { //nolint:gosec // a hook must be executable
+		if err := os.WriteFile(at, []byte("#!/bin/sh\necho "+hook+" >> "+trace+"\n"), 0o700); err != nil {
 			t.Fatal(err)
 		}
 	}
