@@ -3,9 +3,13 @@ package gitdb
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/object"
@@ -41,48 +45,105 @@ func (d *DB) Refs(prefix string) ([]Ref, error) {
 }
 
 // Resolve finds the commit that rev names: a full reference, a branch, a remote
-// branch, a tag, HEAD, a full object id, or one of these with ~n and ^n. A name
-// that starts with refs/ is that reference and no other. ErrNotFound says there
-// is none.
+// branch, a tag, in this order, HEAD or @, an object id of at least four digits,
+// each with any number of ~n and ^n after it. A name that starts with refs/ is
+// that reference and no other. ErrNotFound says there is none.
 func (d *DB) Resolve(rev string) (OID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if plumbing.IsHash(rev) {
-		return d.peel(plumbing.NewHash(rev), rev)
+	base, steps := rev, ""
+	if i := strings.IndexAny(rev, "~^"); i >= 0 {
+		base, steps = rev[:i], rev[i:]
 	}
-	names := []string{"refs/heads/" + rev, "refs/remotes/origin/" + rev, "refs/tags/" + rev}
-	exact := rev == "HEAD" || strings.HasPrefix(rev, "refs/")
-	if exact {
-		names = []string{rev}
-	}
-	for _, name := range names {
-		hash, err := d.reference(name)
-		if err != nil {
-			return "", fmt.Errorf("resolve %q: %w", rev, err)
-		}
-		if !hash.IsZero() {
-			return d.peel(hash, rev)
-		}
-	}
-	if exact && !strings.ContainsAny(rev, "~^") {
-		return "", fmt.Errorf("resolve %q: %w", rev, ErrNotFound)
-	}
-	hash, err := d.repo.ResolveRevision(plumbing.Revision(rev)) // HEAD~2, v1^ and the like
+	hash, err := d.named(base)
 	if err != nil {
-		return "", fmt.Errorf("resolve %q: %w", rev, ErrNotFound)
+		return "", fmt.Errorf("resolve %q: %w", rev, err)
 	}
-	return d.peel(*hash, rev)
+	id, err := d.peel(hash)
+	if err == nil {
+		id, err = d.back(id, steps)
+	}
+	if err != nil {
+		return "", fmt.Errorf("resolve %q: %w", rev, err)
+	}
+	return id, nil
+}
+
+// named finds the object that a name without ~ and ^ means.
+func (d *DB) named(name string) (plumbing.Hash, error) {
+	names := []string{"refs/heads/" + name, "refs/remotes/origin/" + name, "refs/tags/" + name}
+	switch {
+	case plumbing.IsHash(name):
+		return plumbing.NewHash(name), nil
+	case name == "HEAD" || name == "@":
+		names = []string{"HEAD"}
+	case strings.HasPrefix(name, "refs/"):
+		names = []string{name}
+	}
+	for _, n := range names {
+		hash, err := d.reference(n)
+		if err != nil || !hash.IsZero() {
+			return hash, err
+		}
+	}
+	const shortest = 4
+	if len(name) >= shortest && strings.Trim(name, "0123456789abcdef") == "" {
+		if hash, err := d.repo.ResolveRevision(plumbing.Revision(name)); err == nil {
+			return *hash, nil
+		}
+	}
+	return plumbing.ZeroHash, ErrNotFound
+}
+
+// back follows ~n and ^n from a commit.
+func (d *DB) back(at OID, steps string) (OID, error) {
+	for steps != "" {
+		kind, digits := steps[0], 1
+		for digits < len(steps) && steps[digits] >= '0' && steps[digits] <= '9' {
+			digits++
+		}
+		n := 1
+		if digits > 1 {
+			var err error
+			if n, err = strconv.Atoi(steps[1:digits]); err != nil {
+				return "", ErrNotFound
+			}
+		}
+		if kind != '~' && kind != '^' {
+			return "", ErrNotFound
+		}
+		steps = steps[digits:]
+		times, parent := n, 1
+		if kind == '^' {
+			times, parent = min(n, 1), n // ^0 is the commit itself
+		}
+		for range times {
+			c, err := d.commit(at)
+			if err != nil {
+				return "", err
+			}
+			if parent > len(c.ParentHashes) {
+				return "", ErrNotFound
+			}
+			at = OID(c.ParentHashes[parent-1].String())
+		}
+	}
+	return at, nil
 }
 
 // reference reads a reference; the zero hash says that there is none. Anything
-// but absence is an error: a reference that cannot be read is not a missing one.
+// but absence is an error: a reference that cannot be read is not a missing one,
+// and what packed-refs says of it is old.
 func (d *DB) reference(name string) (plumbing.Hash, error) {
 	at := plumbing.ReferenceName(name)
-	if at.Validate() != nil && name != "HEAD" {
-		return plumbing.ZeroHash, nil
-	}
 	for range maxSymbolic {
-		r, err := d.store.Reference(at)
+		if at.Validate() != nil && at != "HEAD" {
+			return plumbing.ZeroHash, nil
+		}
+		r, err := d.looseRef(at)
+		if err == nil && r == nil {
+			r, err = d.store.Reference(at) // in packed-refs, or nowhere
+		}
 		if errors.Is(err, plumbing.ErrReferenceNotFound) {
 			return plumbing.ZeroHash, nil
 		}
@@ -90,9 +151,6 @@ func (d *DB) reference(name string) (plumbing.Hash, error) {
 			return plumbing.ZeroHash, fmt.Errorf("read reference %s: %w", at, err)
 		}
 		if r.Type() == plumbing.HashReference {
-			if r.Hash().IsZero() {
-				return plumbing.ZeroHash, fmt.Errorf("read reference %s: it holds no object id", at)
-			}
 			return r.Hash(), nil
 		}
 		at = r.Target()
@@ -100,13 +158,38 @@ func (d *DB) reference(name string) (plumbing.Hash, error) {
 	return plumbing.ZeroHash, fmt.Errorf("read reference %s: too many symbolic references", name)
 }
 
+// looseRef reads a reference's own file; nil says that it has none.
+func (d *DB) looseRef(name plumbing.ReferenceName) (*plumbing.Reference, error) {
+	const longest = 4096
+	f, err := d.store.Filesystem().Open(string(name))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, longest))
+	err = errors.Join(err, f.Close())
+	if errors.Is(err, syscall.EISDIR) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	text := strings.TrimSpace(string(data))
+	if !plumbing.IsHash(text) && !strings.HasPrefix(text, "ref: ") {
+		return nil, errors.New("its file holds no object id")
+	}
+	return plumbing.NewReferenceFromStrings(string(name), text), nil
+}
+
 const maxSymbolic = 5
 
-func (d *DB) peel(hash plumbing.Hash, rev string) (OID, error) {
+func (d *DB) peel(hash plumbing.Hash) (OID, error) {
 	for range maxSymbolic {
 		obj, err := d.object(plumbing.AnyObject, hash)
 		if err != nil {
-			return "", fmt.Errorf("resolve %q: %w", rev, mapErr(err))
+			return "", mapErr(err)
 		}
 		switch obj.Type() {
 		case plumbing.CommitObject:
@@ -114,14 +197,14 @@ func (d *DB) peel(hash plumbing.Hash, rev string) (OID, error) {
 		case plumbing.TagObject:
 			tag, err := object.DecodeTag(d.store, obj)
 			if err != nil {
-				return "", fmt.Errorf("resolve %q: %w", rev, err)
+				return "", err
 			}
 			hash = tag.Target
 		default:
-			return "", fmt.Errorf("resolve %q: a %s is no commit: %w", rev, obj.Type(), ErrNotFound)
+			return "", fmt.Errorf("a %s is no commit: %w", obj.Type(), ErrNotFound)
 		}
 	}
-	return "", fmt.Errorf("resolve %q: too many tags: %w", rev, ErrNotFound)
+	return "", fmt.Errorf("too many tags: %w", ErrNotFound)
 }
 
 // MoveRef points a reference from old to new and fails with ErrMoved when it is
