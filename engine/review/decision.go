@@ -70,8 +70,8 @@ func readDecision(raw json.RawMessage) (decision, json.RawMessage, error) {
 		return decision{}, nil, fmt.Errorf("decode: %w", err)
 	}
 	if d.Until != "" {
-		if d.end, err = time.Parse("2006-01-02T15:04:05Z", d.Until); err != nil {
-			return decision{}, nil, fmt.Errorf("decode: until: %w", err)
+		if d.end, err = time.Parse(time.RFC3339, d.Until); err != nil || stamp(d.end) != d.Until {
+			return decision{}, nil, fmt.Errorf("decode: until %q is no whole second in UTC", d.Until)
 		}
 	}
 	return d, canon, nil

@@ -28,11 +28,11 @@ func KeyFingerprint(line string) (string, error) {
 		return "", errors.New("read public key: the second word is no base64 text")
 	}
 	if len(blob) < 4 {
-		return "", errors.New("read public key: the key is cut off")
+		return "", errors.New("read public key: the key is cut off, or of another type")
 	}
 	n := uint64(binary.BigEndian.Uint32(blob))
-	if n > uint64(len(blob)-4) || string(blob[4:4+n]) != fields[0] {
-		return "", errors.New("read public key: the type does not match the key")
+	if n >= uint64(len(blob)-4) || string(blob[4:4+n]) != fields[0] {
+		return "", errors.New("read public key: the key is cut off, or of another type")
 	}
 	sum := sha256.Sum256(blob)
 	return fingerprintPrefix + base64.RawStdEncoding.EncodeToString(sum[:]), nil

@@ -3,6 +3,7 @@ package review
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -151,15 +152,16 @@ func canonical(v any) (json.RawMessage, any, error) {
 	return out, plain, nil
 }
 
+// decodePlain decodes exactly one value; numbers keep their text.
 func decodePlain(raw []byte) (any, error) {
+	if !json.Valid(raw) {
+		return nil, errors.New("decode: not one JSON value")
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	var plain any
 	if err := dec.Decode(&plain); err != nil {
 		return nil, fmt.Errorf("decode: %w", err)
-	}
-	if dec.More() {
-		return nil, fmt.Errorf("decode: more than one value")
 	}
 	return plain, nil
 }
