@@ -57,9 +57,8 @@ func (k RoleKey) RoleName() string {
 func (k RoleKey) SchemaName() string {
 	suffix := ""
 	if k.Profile != DefaultProfile {
-		suffix = k.Profile
+		suffix = "_" + k.Profile // two underscores in all: no scope's slug has them
 	}
-	k.Access = ""
 	return scopedName(k, suffix)
 }
 
@@ -87,7 +86,7 @@ func scopedName(k RoleKey, suffix string) string {
 	room := maxNameLen - len("assent_") - len(tail)
 	if !exact || len(slug) > room {
 		sum := sha256.Sum256([]byte(k.Scope.String()))
-		tag := "_" + hex.EncodeToString(sum[:4])
+		tag := "__" + hex.EncodeToString(sum[:4]) // no exact slug has two underscores in a row
 		slug = slug[:min(len(slug), room-len(tag))] + tag
 	}
 	return "assent_" + slug + tail
