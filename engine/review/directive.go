@@ -40,6 +40,9 @@ func ParseDirective(body string, v Verdict, at time.Time) (Directive, error) {
 	if v == Comment || v == Dismissed {
 		return Directive{Reason: text}, nil
 	}
+	// What is shown as a line of its own is one.
+	lines := strings.NewReplacer("\r\n", "\n", "\r", "\n", "\v", "\n", "\f", "\n", "\u0085", "\n", "\u2028", "\n", "\u2029", "\n")
+	text = lines.Replace(text)
 	first, rest, _ := strings.Cut(text, "\n")
 	first = strings.TrimSpace(first)
 	for line := range strings.Lines(rest) {

@@ -50,6 +50,8 @@ func TestParseDirective(t *testing.T) {
 		{"Approved until 2027", approve, time.Time{}, "", "lacks its slash"},
 		{"Approved for the finance team", approve, time.Time{}, "Approved for the finance team", ""},
 		{"LGTM\n/approve for 7d", approve, time.Time{}, "", "not in the first line"},
+		{"LGTM\r/approve for 7d", approve, time.Time{}, "", "not in the first line"},
+		{"LGTM\u2028/approve for 7d", approve, time.Time{}, "", "not in the first line"},
 		{"/approve\n/approve for 7d", approve, time.Time{}, "", "not in the first line"},
 		{"fine\n  /DENY", approve, time.Time{}, "", "not in the first line"},
 		{"see docs/approve for 7d", approve, time.Time{}, "see docs/approve for 7d", ""},
@@ -133,7 +135,10 @@ func FuzzParseDirective(f *testing.F) {
 		if err != nil {
 			return
 		}
-		first, _, _ := strings.Cut(strings.TrimSpace(body), "\n")
+		first := strings.TrimSpace(body)
+		if i := strings.IndexAny(first, "\n\r\v\f\u0085\u2028\u2029"); i >= 0 {
+			first = first[:i]
+		}
 		words := strings.Fields(first)
 		set := len(words) == 3 && words[0] == "/approve"
 		if set == d.Until.IsZero() || set && !d.Until.After(noon) {
