@@ -175,7 +175,7 @@ func GitHub(w io.Writer, list diag.List) error {
 			message += "\nsee also " + visible(r.Pos.String()) + ": " + visible(r.Message)
 		}
 		if left := total[kind] - maxAnnotations; shown[kind] == maxAnnotations && left > 0 {
-			message += "\nand " + strconv.Itoa(left) + " more, which the log of this step has"
+			message += "\nand " + strconv.Itoa(left) + " more; assent validate shows them all"
 		}
 		fmt.Fprintf(&b, "::%s %s::%s\n", kind, properties(d), escapeData(message))
 	}

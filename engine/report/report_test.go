@@ -185,7 +185,7 @@ func TestAFingerprintOutlivesTheLine(t *testing.T) {
 	if diff := cmp.Diff(before, prints(list)); diff != "" {
 		t.Error(diff)
 	}
-	twice := append(list, list[0])
+	twice := diag.List{list[0], list[0]}
 	twice[1].Pos.Line = 78
 	if got := prints(twice); got[0] == got[1] {
 		t.Error("two problems have one fingerprint")
@@ -202,7 +202,7 @@ func TestGitHubShowsTenOfAKindAndSaysSo(t *testing.T) {
 	if len(lines) != 11 {
 		t.Fatalf("%d commands", len(lines))
 	}
-	if want := "::error file=a.yaml,line=10,col=1,title=X001::error 9%0Aand 3 more, which the log of this step has"; lines[9] != want {
+	if want := "::error file=a.yaml,line=10,col=1,title=X001::error 9%0Aand 3 more; assent validate shows them all"; lines[9] != want {
 		t.Errorf("the tenth is %s", lines[9])
 	}
 	if !strings.HasPrefix(lines[10], "::warning file=b.yaml") {
