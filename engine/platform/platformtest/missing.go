@@ -70,6 +70,25 @@ func missingCases() []testCase {
 			e.readsCities("ann", e.address(good, 0))
 		}},
 		{"a table dropped and made anew is not open, seen as missing, and repaired", recreated},
+		{"a dropped column is seen as missing and opens nothing else", func(e *env) {
+			dropper := optional[ColumnDropper](e)
+			e.people("people")
+			e.people("wages")
+			e.accounts("ann")
+			r := role(e.key("sales"), e.wholePeople("people"), e.maskedPeople("wages"))
+			d := desired{roles: roles(r), grants: grants(member(r.RoleKey, "ann"))}
+			e.converge(d)
+			e.must("drop column", dropper.DropColumn(e.ctx, "people", "city"))
+			e.must("drop column", dropper.DropColumn(e.ctx, "wages", "city"))
+			left := difference(d, e.observe().Ours)
+			e.want(len(left) == 1 && left[0].Action == plan.Provision, "%d changes are seen to be due, want one provision", len(left))
+			e.statuses([]plan.Change{provision(r)}, "pending/no-such-column")
+			e.refused("ann", e.h.BaseAddress("wages"), "iban")
+			less := role(r.RoleKey, e.object("people", "id", "iban"), masked(e.object("wages", "id", "iban"), "iban", hidden()))
+			d.roles = roles(less)
+			e.converge(d)
+			e.reads("ann", e.address(less, 1), []string{"id", "iban"}, [][]string{{"1", "hidden"}, {"2", "hidden"}, {"3", "hidden"}})
+		}},
 		{"a dropped table does not keep anybody from leaving", func(e *env) {
 			r, g := e.reader("ann")
 			e.must("drop table", e.h.DropTable(e.ctx, "people"))

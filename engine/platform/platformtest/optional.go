@@ -25,6 +25,12 @@ type ColumnAdder interface {
 	AddColumn(ctx context.Context, table, column, value string) error
 }
 
+// ColumnDropper drops a column of a table as its owner, with everything that
+// depends on it.
+type ColumnDropper interface {
+	DropColumn(ctx context.Context, table, column string) error
+}
+
 // Namer says which names the platform itself cannot hold, whoever asks. kind
 // is "table", "column" or "account".
 type Namer interface {

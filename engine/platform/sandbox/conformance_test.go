@@ -72,11 +72,12 @@ type harness struct {
 }
 
 var (
-	_ platformtest.Filterer    = (*harness)(nil)
-	_ platformtest.MemberAdder = (*harness)(nil)
-	_ platformtest.RoleTaker   = (*harness)(nil)
-	_ platformtest.ColumnAdder = (*harness)(nil)
-	_ platformtest.Changer     = (*harness)(nil)
+	_ platformtest.Filterer      = (*harness)(nil)
+	_ platformtest.ColumnDropper = (*harness)(nil)
+	_ platformtest.MemberAdder   = (*harness)(nil)
+	_ platformtest.RoleTaker     = (*harness)(nil)
+	_ platformtest.ColumnAdder   = (*harness)(nil)
+	_ platformtest.Changer       = (*harness)(nil)
 )
 
 func newHarness(t *testing.T, now func() time.Time) *harness {
@@ -138,6 +139,10 @@ func (h *harness) TakeRoleName(ctx context.Context, role string) error {
 
 func (h *harness) AddColumn(ctx context.Context, table, column, value string) error {
 	return h.owner.AddColumn(ctx, h.path(table), column, value)
+}
+
+func (h *harness) DropColumn(ctx context.Context, table, column string) error {
+	return h.owner.DropColumn(ctx, h.path(table), column)
 }
 
 func (h *harness) BaseAddress(table string) string { return quote(h.Schema() + "." + escape(table)) }

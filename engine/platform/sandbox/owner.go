@@ -156,6 +156,16 @@ func (s *Sandbox) AddColumn(ctx context.Context, path []string, column, value st
 	})
 }
 
+// DropColumn drops a column of a table.
+func (s *Sandbox) DropColumn(ctx context.Context, path []string, column string) error {
+	return s.owner(ctx, "drop column "+column, func(conn *sqlite.Conn) error {
+		if _, err := mustFind(conn, path); err != nil {
+			return err
+		}
+		return exec(conn, "ALTER TABLE main."+ident(relation(path))+" DROP COLUMN "+ident(column))
+	})
+}
+
 // GrantByHand lets an account read a whole table without Assent. Observe shows
 // it as foreign.
 func (s *Sandbox) GrantByHand(ctx context.Context, account string, path []string) error {
