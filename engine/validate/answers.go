@@ -233,7 +233,8 @@ func agreements(c *check) {
 		if former != nil && former.Spec.Agreement != nil && got != nil && *former.Spec.Agreement == *got {
 			continue
 		}
-		path, problem := at("spec", "agreement"), ""
+		var path []any
+		var problem string
 		switch {
 		case got == nil:
 			path, problem = at("spec"), "is not accepted"

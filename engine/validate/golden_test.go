@@ -115,9 +115,8 @@ var digestOf = regexp.MustCompile(`DIGEST\(([^)]*)\)`)
 func pin(files, base fstest.MapFS) {
 	for _, f := range files {
 		f.Data = digestOf.ReplaceAllFunc(f.Data, func(m []byte) []byte {
-			name := string(digestOf.FindSubmatch(m)[1])
 			raw := resource.BuiltinForm().Source.Raw
-			if f, ok := base[name]; ok {
+			if f, ok := base[string(digestOf.FindSubmatch(m)[1])]; ok {
 				raw = f.Data
 			}
 			sum := sha256.Sum256(raw)
