@@ -226,11 +226,11 @@ func TestKeysAreRealAndDiffer(t *testing.T) {
 				t.Errorf("%s: %v", u.Ref().Name, err)
 				continue
 			}
-			print := ssh.FingerprintSHA256(key)
-			if other, taken := owner[print]; taken {
+			fingerprint := ssh.FingerprintSHA256(key)
+			if other, taken := owner[fingerprint]; taken {
 				t.Errorf("%s and %s have one key", other, u.Ref().Name)
 			}
-			owner[print] = u.Ref().Name
+			owner[fingerprint] = u.Ref().Name
 		}
 	}
 }
