@@ -131,6 +131,8 @@ func (c *schemaCheck) wrongType(a *at, r *rule) {
 	}
 	d := c.errorf(a, CodeType, "%s is %s, want %s", a.label(), article(kindWord(a.node)), want)
 	switch {
+	case r.mayHoldSecret():
+		d.WithHint("%s", wordsFor(r.name).hint)
 	case a.node.Kind == yaml.ScalarNode && slices.Contains(r.types, "string"):
 		d.WithHint("put it in quotes: %q", a.node.Value)
 	case slices.Contains(r.types, "array"):
@@ -269,12 +271,16 @@ func (c *schemaCheck) duration(a *at) {
 
 func (c *schemaCheck) wrongPattern(a *at, r *rule) {
 	code, what, hint := explainPattern(r, a.node.Value)
-	if r.name == "secretReference" { // what stands there may be the secret itself
+	if r.mayHoldSecret() {
 		c.errorf(a, code, "%s is no %s", a.label(), what).WithHint("%s", hint)
 		return
 	}
 	c.errorf(a, code, "%s is %q, which is no %s", a.label(), a.node.Value, what).WithHint("%s", hint)
 }
+
+// mayHoldSecret: people write passwords where a reference or a host belongs, and
+// what a diagnostic repeats ends up in logs and pull requests.
+func (r *rule) mayHoldSecret() bool { return r.name == "secretReference" || r.name == "host" }
 
 func (c *schemaCheck) list(a *at, r *rule) {
 	n := len(a.node.Content)

@@ -135,6 +135,11 @@ func TestEachCauseGivesOneDiagnostic(t *testing.T) {
 					t.Errorf("%s: want an error with a hint", d)
 				}
 			}
+			for _, secret := range []string{"hunter2", "48151623"} {
+				if strings.Contains(render(problems), secret) {
+					t.Errorf("the diagnostic repeats a secret")
+				}
+			}
 			golden := filepath.Join("testdata", "err", strings.TrimSuffix(name, filepath.Ext(name))+".out")
 			got := render(problems)
 			if *update {

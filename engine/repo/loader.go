@@ -16,6 +16,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -44,6 +45,7 @@ type Loader struct {
 	mu         sync.Mutex
 	checked    map[fileKey]*checkedFile
 	generation uint64
+	recent     []*Snapshot // the latest trees, newest last
 
 	parsed func(file string) // called for each file that is parsed; for tests
 }
@@ -62,6 +64,10 @@ type checkedFile struct {
 	policy   string
 	used     uint64 // generation that last wanted it
 }
+
+// maxRecent is how many whole trees a Loader keeps: base and head of what is
+// looked at again and again, such as an open pull request.
+const maxRecent = 4
 
 // maxRemembered bounds the memory of a Loader, in files: several times the
 // largest repository that the engine is measured with.
@@ -88,8 +94,13 @@ func (l *Loader) At(ctx context.Context, commit gitdb.OID) (*Snapshot, error) {
 }
 
 // AtTree reads a tree that need not belong to a commit, such as what a merge
-// would give.
+// would give. A tree that was read lately costs nothing; its Snapshot shares
+// Set, Problems, Policies and Files with the earlier one, so they are not to be
+// changed.
 func (l *Loader) AtTree(ctx context.Context, tree gitdb.OID) (*Snapshot, error) {
+	if snap := l.recall(tree); snap != nil {
+		return snap, nil
+	}
 	files, err := l.db.Files(tree)
 	if err != nil {
 		return nil, err
@@ -100,7 +111,31 @@ func (l *Loader) AtTree(ctx context.Context, tree gitdb.OID) (*Snapshot, error) 
 	}
 	l.forget()
 	snap.Tree = tree
+	l.keep(*snap)
 	return snap, nil
+}
+
+// recall returns a copy of the Snapshot of a tree that was read lately, or nil.
+func (l *Loader) recall(tree gitdb.OID) *Snapshot {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i, s := range l.recent {
+		if s.Tree == tree {
+			l.recent = append(slices.Delete(l.recent, i, i+1), s)
+			again := *s
+			return &again
+		}
+	}
+	return nil
+}
+
+func (l *Loader) keep(snap Snapshot) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.recent = append(l.recent, &snap)
+	if len(l.recent) > maxRecent {
+		l.recent = slices.Delete(l.recent, 0, len(l.recent)-maxRecent)
+	}
 }
 
 // remembered judges a file, or recalls the judgement.

@@ -117,6 +117,34 @@ func TestOnlyChangedFilesAreParsedAgain(t *testing.T) {
 	}
 }
 
+func TestTheSameTreeIsReadOnce(t *testing.T) {
+	db := newDB(t)
+	l := NewLoader(db)
+	first := commit(t, db, "", map[string]string{"assent.yaml": assentYAML}, nil)
+	empty := commit(t, db, first, nil, nil) // another commit of the same tree
+	a, err := l.At(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := l.At(t.Context(), empty)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a.Set != b.Set || a.Commit != first || b.Commit != empty {
+		t.Errorf("sets %p and %p, commits %s and %s", a.Set, b.Set, a.Commit, b.Commit)
+	}
+	last := first
+	for i := range 3 * maxRecent {
+		last = commit(t, db, last, map[string]string{"directory/users/kim.yaml": personYAML("kim", fmt.Sprintf("a%d@b", i))}, nil)
+		if _, err := l.At(t.Context(), last); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(l.recent) != maxRecent {
+		t.Errorf("%d trees are kept, want %d", len(l.recent), maxRecent)
+	}
+}
+
 // The same bytes at another path are another resource, not a remembered one.
 func TestSameBytesAtAnotherPathAreJudgedThere(t *testing.T) {
 	db := newDB(t)

@@ -92,11 +92,7 @@ func (c *nodeCheck) report(n *yaml.Node, code diag.Code, format string, args ...
 }
 
 func (c *nodeCheck) walk(n *yaml.Node, depth int) {
-	c.nodes++
-	if c.nodes == c.limits.nodes+1 {
-		c.report(n, CodeTooManyNodes, "file holds more than %d values", c.limits.nodes).WithHint("split it: one object a file")
-	}
-	if c.nodes > c.limits.nodes {
+	if c.full(n) {
 		return
 	}
 	if depth > MaxDepth {
@@ -116,6 +112,17 @@ func (c *nodeCheck) walk(n *yaml.Node, depth int) {
 	case yaml.MappingNode:
 		c.mapping(n, depth)
 	}
+}
+
+// full counts a node and reports whether there are too many, after which no more
+// are looked at: the file is refused already.
+func (c *nodeCheck) full(n *yaml.Node) bool {
+	c.nodes++
+	if c.nodes <= c.limits.nodes {
+		return false
+	}
+	c.report(n, CodeTooManyNodes, "file holds more than %d values", c.limits.nodes).WithHint("split it: one object a file")
+	return true
 }
 
 // plainNode reports whether a node is what it looks like: no alias, anchor or tag.
@@ -139,7 +146,9 @@ func (c *nodeCheck) mapping(n *yaml.Node, depth int) {
 	first := make(map[string]*yaml.Node, len(n.Content)/2)
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
-		c.nodes++
+		if c.full(key) {
+			return
+		}
 		switch {
 		case !c.plainNode(key):
 			continue

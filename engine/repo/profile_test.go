@@ -127,11 +127,14 @@ func TestHostileShapesAreReadInBoundedTime(t *testing.T) {
 		{"block scalars", sourceFile, strings.Repeat("a: |\n b\n", MaxSourceBytes/8-10)},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			start := time.Now()
-			r, problems, err := Decode(c.file, "", []byte(c.text))
-			took := time.Since(start)
-			if err != nil || r != nil || !problems.HasErrors() {
-				t.Fatalf("accepted, or our error: %v", err)
+			took := time.Hour
+			for range 3 { // the best of three: other programs run beside the test
+				start := time.Now()
+				r, problems, err := Decode(c.file, "", []byte(c.text))
+				took = min(took, time.Since(start))
+				if err != nil || r != nil || !problems.HasErrors() {
+					t.Fatalf("accepted, or our error: %v", err)
+				}
 			}
 			limit := 150 * time.Millisecond
 			if len(c.text) > MaxFileBytes {
@@ -151,8 +154,20 @@ func TestLimitsAreExact(t *testing.T) {
 		return []byte(s + "#" + strings.Repeat("x", n-len(s)-2) + "\n")
 	}
 	nodes := func(n int) []byte {
-		// root, 4 keys and values, name, spec's 2, and the list: counted below.
 		return []byte(kim("  attributes:\n    a: [" + strings.TrimSuffix(strings.Repeat("x,", n), ",") + "]\n"))
+	}
+	// n nodes: the root, pairs, and one list item where n is even.
+	pairs := func(n int) []byte {
+		var b strings.Builder
+		for i := range (n - 1) / 2 {
+			fmt.Fprintf(&b, "k%d: ", i)
+			if i == 0 && n%2 == 0 {
+				b.WriteString("[1]\n")
+			} else {
+				b.WriteString("1\n")
+			}
+		}
+		return []byte(b.String())
 	}
 	const envelope = 1 + 8 + 2 + 2 + 2 // root; top fields; name; attributes; a
 	for _, c := range []struct {
@@ -167,6 +182,10 @@ func TestLimitsAreExact(t *testing.T) {
 		{"256 KiB source and one", "sources/a/b/c/d.yaml", pad(MaxSourceBytes + 1), CodeTooLarge},
 		{"2,000 values", kimFile, nodes(MaxNodes - envelope), ""},
 		{"2,001 values", kimFile, nodes(MaxNodes - envelope + 1), CodeTooManyNodes},
+		{"2,000 values in a map", kimFile, pairs(MaxNodes), ""},
+		{"2,001 values in a map", kimFile, pairs(MaxNodes + 1), CodeTooManyNodes},
+		{"2,002 values in a map", kimFile, pairs(MaxNodes + 2), CodeTooManyNodes},
+		{"an alias behind too many values", kimFile, append(pairs(MaxNodes+2), "z: &a 1\ny: *a\n"...), CodeTooManyNodes},
 		{"20,000 values in a source", "sources/a/b/c/d.yaml", nodes(MaxSourceNodes - envelope), ""},
 		{"20,001 values in a source", "sources/a/b/c/d.yaml", nodes(MaxSourceNodes - envelope + 1), CodeTooManyNodes},
 		{"20 deep", kimFile, []byte("a: " + strings.Repeat("[", MaxDepth-1) + strings.Repeat("]", MaxDepth-1)), ""},
