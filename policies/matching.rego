@@ -6,14 +6,30 @@ package assent.matching
 # METADATA
 # title: Powers
 # description: The powers of two; their number bounds how many contested sources a stage may have.
-powers := [1, 2, 4, 8, 16, 32, 64, 128, 256, 512]
+powers := [1, 2, 4, 8, 16, 32, 64, 128]
+
+# METADATA
+# title: Own
+# description: The sources that have somebody who answers for no other; that person can serve them.
+own(entries) := {i |
+	some i, entry in entries
+	others := {p | some j, other in entries; j != i; some p in other}
+	some p in entry
+	not p in others
+}
 
 # METADATA
 # title: Contested
 # description: |
-#   The sources with fewer people than there are sources. Any other source still
-#   has somebody left when all the rest are served, so only these need a look.
-contested(entries) := [entry | some entry in entries; count(entry) < count(entries)]
+#   The sources that have nobody of their own and fewer people than there are
+#   sources. Any other source can be served whatever the rest take, so only these
+#   need a look.
+contested(entries) := [entry |
+	served := own(entries)
+	some i, entry in entries
+	not i in served
+	count(entry) < count(entries)
+]
 
 # METADATA
 # title: Possible

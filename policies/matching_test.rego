@@ -20,12 +20,29 @@ test_chain if matching.possible([["a", "b"], ["b", "c"], ["c", "d"], ["a"]])
 
 test_plenty_of_people if matching.possible([["a", "b", "c"], ["a", "b", "c"], ["a", "b", "c"]])
 
-test_contested if matching.contested([["a"], ["a", "b"]]) == [["a"]]
+test_contested if {
+	matching.contested([["a"], ["a", "b"]]) == [["a"]]
+	matching.contested([["a", "b"], ["b", "c"]]) == []
+	matching.contested([["a"], ["b"], []]) == [[]]
+	matching.contested([["a", "b"], ["a", "b"]]) == []
+}
 
-apart(n) := [[sprintf("p%d", [i])] | some i in numbers.range(1, n)]
+# Everybody answers for two neighbors, so that all sources are contested.
+ring(n) := [[sprintf("p%d", [i]), sprintf("p%d", [(i + 1) % n])] | some i in numbers.range(0, n - 1)]
 
-test_ten_contested_sources if matching.possible(apart(10))
+test_ring if matching.possible(ring(4))
 
-test_ten_of_which_two_clash if not matching.possible(array.concat(apart(9), [["p9"]]))
+test_as_many_contested_sources_as_can_be_checked if {
+	count(matching.contested(ring(8))) == 8
+	matching.possible(ring(8))
+}
 
-test_more_than_can_be_checked if not matching.possible(apart(11))
+test_eight_sources_of_which_three_share_two_people if {
+	not matching.possible(array.concat(ring(5), [["x", "y"], ["x", "y"], ["x", "y"]]))
+}
+
+test_more_than_can_be_checked if not matching.possible(ring(9))
+
+test_many_sources_with_people_of_their_own if {
+	matching.possible([[sprintf("p%d", [i]), "shared"] | some i in numbers.range(1, 30)])
+}

@@ -75,7 +75,7 @@ func TestEveryRuleHasMetadataAndNoneIsADefault(t *testing.T) {
 			if r.Default {
 				t.Errorf("%s: %s has a default", r.Location, r.Head.Name)
 			}
-			if path := r.Path().String(); !described[path] {
+			if path := m.Package.Path.Extend(r.Head.Ref().GroundPrefix()).String(); !described[path] {
 				t.Errorf("%s: %s has no METADATA", r.Location, path)
 			}
 		}

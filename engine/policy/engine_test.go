@@ -17,7 +17,7 @@ import (
 func TestWhatIsNoSingleObjectIsAnError(t *testing.T) {
 	for _, tc := range []struct{ name, body string }{
 		{"undefined", "decision := {} if false\n"},
-		{"misspelt", "decison := {\"outcome\": \"approved\"}\n"},
+		{"another name", "decide := {\"outcome\": \"approved\"}\n"},
 		{"true", "decision := true\n"},
 		{"false", "decision := false\n"},
 		{"null", "decision := null\n"},

@@ -108,7 +108,9 @@ func (c *court) decide(ctx context.Context, det Determination, doc inputDoc, sta
 		return det
 	}
 	det.Outcome, det.Reason, det.Until = d.Outcome, d.Reason, d.end
-	det.Constraints = d.Constraints
+	if len(d.Constraints) > 0 {
+		det.Constraints = d.Constraints
+	}
 	det.Reviews = results(verdicts, d.Counted, d.uncounted(doc))
 	for i, s := range d.Stages {
 		det.Stages[i].State = s.State

@@ -89,7 +89,7 @@ func answers() map[string]string {
 	}
 	for name, body := range map[string]string{
 		"undefined":         "decision := " + sound + " if false\n",
-		"misspelt rule":     "decison := " + sound + "\n",
+		"another name":      "decide := " + sound + "\n",
 		"a text":            "decision := \"approved\"\n",
 		"a text of JSON":    "decision := `" + sound + "`\n",
 		"true":              "decision := true\n",
