@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -108,17 +109,12 @@ func scaffoldFiles(o initOptions) (map[string][]byte, error) {
 		return files, err
 	}
 	const governor = "directory/users/governor.yaml"
-	r, problems, err := repo.Decode(governor, "", files[governor])
-	if err != nil || problems.HasErrors() {
-		return nil, fmt.Errorf("read %s: %v %w", governor, problems, err)
+	const unset = "  # forge:\n  #   ssh:\n  #     - ssh-ed25519 AAAA... you@example.com\n"
+	if !bytes.Contains(files[governor], []byte(unset)) {
+		return nil, fmt.Errorf("write %s: it has no place for a key", governor)
 	}
-	user, ok := r.(*resource.User)
-	if !ok {
-		return nil, fmt.Errorf("read %s: not a user", governor)
-	}
-	user.Spec.Forge.SSH = []string{line}
-	files[governor], err = repo.Encode(user)
-	return files, err
+	files[governor] = bytes.Replace(files[governor], []byte(unset), []byte("  forge:\n    ssh:\n      - "+line+"\n"), 1)
+	return files, nil
 }
 
 func ownKey(path string) (string, error) {

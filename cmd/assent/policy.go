@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -30,9 +31,7 @@ func runPolicyTest(ctx context.Context, g *global) error {
 	if snapshot, err := workTree(ctx, g.dir); err == nil {
 		custom = snapshot.Policies
 	}
-	builtin := policies.Builtin()
-	maps.Copy(builtin, policies.Tests())
-	result, err := policy.Test(ctx, builtin, custom)
+	result, err := testRules(ctx, custom)
 	if err != nil {
 		return &exitError{code: exitFindings, err: fmt.Errorf("test rules: %w", err)}
 	}
@@ -49,16 +48,56 @@ func runPolicyTest(ctx context.Context, g *global) error {
 	return nil
 }
 
+// testRules runs the built-in rules' tests without the organisation's rules,
+// which may deny what those tests approve, and the organisation's with both.
+func testRules(ctx context.Context, custom map[string]string) (policy.TestReport, error) {
+	all := policies.Builtin()
+	maps.Copy(all, policies.Tests())
+	result, err := policy.Test(ctx, all, nil)
+	if err != nil || len(custom) == 0 {
+		return result, err
+	}
+	own, err := policy.Test(ctx, policies.Builtin(), custom)
+	if err != nil {
+		return result, err
+	}
+	result.Results = append(result.Results, own.Results...)
+	result.Passed += own.Passed
+	result.Failed += own.Failed
+	result.Skipped += own.Skipped
+	return result, nil
+}
+
 // workTree loads what is on disk, or main of a bare repository.
 func workTree(ctx context.Context, dir string) (*repo.Snapshot, error) {
-	db, err := gitdb.Open(dir)
+	root, db, err := rootOf(dir)
+	if err != nil {
+		return nil, err
+	}
+	if root == "" {
+		return loadRev(ctx, db, repo.NewLoader(db), "HEAD")
+	}
+	return repo.LoadDir(ctx, os.DirFS(root))
+}
+
+// rootOf finds the governance files on disk: in dir itself where it has an
+// assent.yaml, else at the root of the git repository that dir is in. For a bare
+// repository root is empty; db is nil where there is no git repository.
+func rootOf(dir string) (root string, db *gitdb.DB, err error) {
+	if _, err := os.Stat(dir); err != nil {
+		return "", nil, usageErrorf("name a directory with -C DIR", "read %s: no such directory", dir)
+	}
+	db, err = gitdb.Open(dir)
+	_, own := os.Stat(filepath.Join(dir, repo.RepositoryFile))
 	switch {
 	case err != nil:
-		return repo.LoadDir(ctx, os.DirFS(dir))
+		return dir, nil, nil //nolint:nilerr // files outside of git are files too
 	case db.Bare():
-		return loadRev(ctx, db, repo.NewLoader(db), "HEAD")
+		return "", db, nil
+	case own == nil:
+		return dir, db, nil
 	default:
-		return repo.LoadDir(ctx, os.DirFS(db.Dir()))
+		return db.Dir(), db, nil
 	}
 }
 

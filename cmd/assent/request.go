@@ -183,6 +183,13 @@ func (w *workspace) buildRequest(me *resource.User, o requestOptions) (*resource
 	if (o.product != "") == (o.source != "" || o.path != "") || (o.source != "" && o.path != "") {
 		return nil, usageErrorf("`assent status` lists what there is", "want exactly one of --product, --source and --path")
 	}
+	if _, ok := w.snapshot.Set.Find(resource.Ref{Kind: resource.KindDataProduct, Name: s.Target.Product}); o.product != "" && !ok {
+		var known []string
+		for p := range resource.Of[*resource.DataProduct](w.snapshot.Set) {
+			known = append(known, p.Metadata.Name)
+		}
+		return nil, usageErrorf("there are "+strings.Join(known, ", "), "no data product %q", o.product)
+	}
 	if len(o.unmask) > 0 {
 		s.Type, s.Columns = resource.MaskingException, o.unmask
 	}

@@ -103,7 +103,7 @@ func newRootCmd(g *global) *cobra.Command {
 		newDemoCmd(g), newInitCmd(g), newValidateCmd(g), newExplainCmd(g),
 		newRequestCmd(g), newReviewCmd(g), newStatusCmd(g), newDetermineCmd(g),
 		newPlanCmd(g), newReconcileCmd(g), newConfirmCmd(g), newAuditCmd(g),
-		newPolicyCmd(g), newDiscoverCmd(g), newVersionCmd(g),
+		newPolicyCmd(g), newDiscoverCmd(g), newSchemaCmd(g), newVersionCmd(g),
 	)
 	return root
 }

@@ -68,25 +68,21 @@ func checkSnapshot(ctx context.Context, head, base *repo.Snapshot, now time.Time
 	if base != nil {
 		return append(determine.NewProblems(base, head, now, platformCapabilities), policyProblems(ctx, head.Policies)...).Sorted()
 	}
-	rules := validate.Set(head.Set, head.Set, now, platformCapabilities)
+	rules := validate.Set(head.Set, head.Set, now, platformCapabilities, head.Unread()...)
 	return slices.Concat(head.Problems, rules, policyProblems(ctx, head.Policies)).Sorted()
 }
 
 // loadBoth loads what is to be checked, its base if any, and a way to read the
 // text of a file for snippets.
 func loadBoth(ctx context.Context, dir string, o validateOptions) (head, base *repo.Snapshot, source func(string) []byte, err error) {
-	db, err := gitdb.Open(dir)
-	if err != nil && (o.rev != "" || o.base != "") {
-		return nil, nil, nil, &exitError{code: exitUsage, err: err, hint: "--rev and --base need a git repository"}
+	root, db, err := rootOf(dir)
+	if err != nil {
+		return nil, nil, nil, err
 	}
-	if o.rev == "" && (err != nil || !db.Bare()) {
-		root := dir
-		if err == nil {
-			root = db.Dir()
-		}
-		if _, statErr := os.Stat(root); statErr != nil {
-			return nil, nil, nil, usageErrorf("name a directory with -C DIR", "read %s: no such directory", root)
-		}
+	if db == nil && (o.rev != "" || o.base != "") {
+		return nil, nil, nil, usageErrorf("--rev and --base need a git repository", "%s is in no git repository", dir)
+	}
+	if o.rev == "" && root != "" {
 		head, err = repo.LoadDir(ctx, os.DirFS(root))
 		source = func(file string) []byte {
 			data, _ := os.ReadFile(filepath.Join(root, filepath.FromSlash(path.Clean("/"+file)))) //nolint:errcheck // no snippet then
@@ -165,7 +161,7 @@ func (g *global) writeProblems(problems diag.List, source func(string) []byte) e
 	case "json":
 		return report.JSON(g.stdout, problems)
 	case "sarif":
-		return report.SARIF(g.stdout, problems)
+		return report.SARIF(g.stdout, problems, explanations()...)
 	case "github":
 		return report.GitHub(g.stdout, problems)
 	case "text":

@@ -107,11 +107,11 @@ func (j *Judge) holdInvalid(ctx context.Context, out *Judged, facts review.Facts
 func NewProblems(base, result *repo.Snapshot, now time.Time, caps func(string) (validate.Capabilities, bool)) diag.List {
 	known := map[string]bool{}
 	key := func(d diag.Diagnostic) string { return d.Pos.File + "\x00" + string(d.Code) + "\x00" + d.Message }
-	for _, d := range slices.Concat(base.Problems, validate.Set(base.Set, base.Set, now, caps)) {
+	for _, d := range slices.Concat(base.Problems, validate.Set(base.Set, base.Set, now, caps, base.Unread()...)) {
 		known[key(d)] = true
 	}
 	var out diag.List
-	for _, d := range slices.Concat(result.Problems, validate.Set(base.Set, result.Set, now, caps)) {
+	for _, d := range slices.Concat(result.Problems, validate.Set(base.Set, result.Set, now, caps, result.Unread()...)) {
 		if d.Severity == diag.Error && !known[key(d)] {
 			out = append(out, d)
 		}

@@ -11,7 +11,11 @@ import (
 func (d *DB) ResetIndex() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	tree, err := d.repo.Worktree()
+	repo, err := git.PlainOpen(d.dir) // ours has the objects only
+	if err != nil {
+		return fmt.Errorf("reset index: %w", err)
+	}
+	tree, err := repo.Worktree()
 	if err != nil {
 		return fmt.Errorf("reset index: %w", err)
 	}

@@ -15,8 +15,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +36,24 @@ type Snapshot struct {
 	Problems diag.List         // what is wrong with the others, ordered by file, line and column
 	Policies map[string]string // policies/**.rego: path to source
 	Files    []gitdb.Entry     // every file, ordered by path; no OID in a work tree
+}
+
+// Unread names the resources whose files are there and have errors, so that
+// what refers to them need not be told that they are missing.
+func (s *Snapshot) Unread() []resource.Ref {
+	var out []resource.Ref
+	for _, p := range s.Problems {
+		kind, ok := KindAt(p.Pos.File)
+		if p.Severity != diag.Error || !ok {
+			continue
+		}
+		name := resource.Name(strings.TrimSuffix(path.Base(p.Pos.File), ".yaml"))
+		if kind == resource.KindDataSource {
+			name = resource.Name(strings.TrimSuffix(strings.TrimPrefix(p.Pos.File, "sources/"), ".yaml"))
+		}
+		out = append(out, resource.Ref{Kind: kind, Name: name})
+	}
+	return slices.CompactFunc(out, func(a, b resource.Ref) bool { return a == b })
 }
 
 // Loader reads commits of one repository and remembers the files that it has

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"assent": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+	})
+}
+
+// TestScripts runs testdata/script/*.txtar: the program as people use it.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("HOME", e.WorkDir)
+			e.Setenv("GIT_AUTHOR_NAME", "test")
+			e.Setenv("GIT_AUTHOR_EMAIL", "test@example.com")
+			e.Setenv("GIT_COMMITTER_NAME", "test")
+			e.Setenv("GIT_COMMITTER_EMAIL", "test@example.com")
+			e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+			return nil
+		},
+		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_SCRIPTS") != "",
+	})
+}
+
+// readmeCommands are the commands of a guide: the lines that begin with "$ " in
+// its console blocks.
+func readmeCommands(t *testing.T, file string) []string {
+	t.Helper()
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out []string
+	inside := false
+	for line := range strings.Lines(string(data)) {
+		line = strings.TrimSpace(line)
+		switch {
+		case strings.HasPrefix(line, "```"):
+			inside = line == "```console"
+		case inside && strings.HasPrefix(line, "$ "):
+			out = append(out, strings.TrimPrefix(line, "$ "))
+		}
+	}
+	return out
+}
+
+// TestReadme runs every command of the README, but for the one that runs this
+// test and those that need a server, which tests of their own cover.
+func TestReadme(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := readmeCommands(t, filepath.Join(root, "README.md"))
+	if len(commands) < 2 || commands[0] != "go run ./cmd/assent demo" || commands[1] != "make test" {
+		t.Fatalf("the README begins with the commands %q", commands)
+	}
+	play := t.TempDir()
+	for _, command := range commands {
+		if command == "make test" {
+			continue // that is what runs here
+		}
+		command = strings.ReplaceAll(command, "./play", play+"/play")
+		t.Run(command, func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", command)
+			cmd.Dir = root
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Fatalf("%s: %v\n%s", command, err, out)
+			}
+		})
+	}
+}
