@@ -53,5 +53,8 @@ func capabilities(names ...[]string) *ast.Capabilities {
 	keep := slices.Concat(names...)
 	caps.Builtins = slices.DeleteFunc(caps.Builtins, func(b *ast.Builtin) bool { return !slices.Contains(keep, b.Name) })
 	caps.AllowNet = []string{}
+	// One language for every rule, whatever a later OPA brings.
+	caps.Features = []string{ast.FeatureRegoV1, ast.FeatureKeywordsInRefs}
+	caps.FutureKeywords = nil
 	return caps
 }
