@@ -233,6 +233,13 @@ func (s *snapshot) foreign() []platform.Foreign {
 		if !ours && name != viewsRole {
 			continue
 		}
+		for _, m := range s.roles[name].members {
+			if ours && !m.privileged && !m.grantorOK && m.account != s.engine {
+				out = append(out, platform.Foreign{
+					Principal: m.account, Path: []string{s.database}, Privilege: "MEMBER OF " + name, Grantor: m.grantor,
+				})
+			}
+		}
 		for _, of := range s.roles[name].joined {
 			out = append(out, platform.Foreign{Principal: name, Path: []string{s.database}, Privilege: "MEMBER OF " + of})
 		}
