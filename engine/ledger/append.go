@@ -90,7 +90,7 @@ func (l *Ledger) appendOnce(ctx context.Context, signer signature.Signer, at tim
 }
 
 // write builds records that follow the view, checks them as a reader would, and
-// moves the branch from old. The lock is held.
+// moves the branch from old. Then the view has them. The lock is held.
 func (l *Ledger) write(old gitdb.OID, signer signature.Signer, at time.Time, drafts []Draft) ([]Verified, error) {
 	next := l.view
 	out := make([]Verified, 0, len(drafts))
@@ -111,15 +111,17 @@ func (l *Ledger) write(old gitdb.OID, signer signature.Signer, at time.Time, dra
 		next.verified++
 		out = append(out, v)
 	}
-	tree, err := l.writeTree(next, out)
-	if err != nil {
+	if err := l.writeTree(&next, out); err != nil {
 		return nil, err
 	}
-	commit, err := l.writeCommit(tree, signer, at, out)
-	if err != nil {
+	if err := l.writeCommit(&next, signer, at, out); err != nil {
 		return nil, err
 	}
-	return out, l.db.MoveRef(l.ref(), old, commit)
+	if err := l.db.MoveRef(l.ref(), old, next.tip); err != nil {
+		return nil, err
+	}
+	l.view = next
+	return out, nil
 }
 
 // build makes the record that follows a view and judges it as a reader would,
@@ -158,27 +160,34 @@ func (l *Ledger) build(known view, signer signature.Signer, at time.Time, d Draf
 	return v, key, known.checkCheckpoint(e, v.Record)
 }
 
-func (l *Ledger) writeTree(next view, records []Verified) (gitdb.OID, error) {
+func (l *Ledger) writeTree(next *view, records []Verified) error {
 	var edits []gitdb.Edit
-	add := func(path string, data []byte) error {
+	add := func(path string, data []byte) (gitdb.OID, error) {
 		id, err := l.db.WriteBlob(data)
 		edits = append(edits, gitdb.Edit{Path: path, OID: id})
-		return err
+		return id, err
 	}
-	for _, v := range records {
-		if err := errors.Join(add(v.Path, v.Raw), add(v.Path+".sig", v.Sig)); err != nil {
-			return "", err
+	added := next.entries[len(next.entries)-len(records):]
+	for i, v := range records {
+		var err error
+		if added[i].blob, err = add(v.Path, v.Raw); err != nil {
+			return err
+		}
+		if added[i].sig, err = add(v.Path+".sig", v.Sig); err != nil {
+			return err
 		}
 	}
 	if signers := next.allowedSigners(); !bytes.Equal(signers, l.view.allowedSigners()) {
-		if err := add(signersFile, signers); err != nil {
-			return "", err
+		if _, err := add(signersFile, signers); err != nil {
+			return err
 		}
 	}
-	return l.db.WriteTree(l.view.tree, edits)
+	var err error
+	next.tree, err = l.db.WriteTree(l.view.tree, edits)
+	return err
 }
 
-func (l *Ledger) writeCommit(tree gitdb.OID, signer signature.Signer, at time.Time, records []Verified) (gitdb.OID, error) {
+func (l *Ledger) writeCommit(next *view, signer signature.Signer, at time.Time, records []Verified) error {
 	var b strings.Builder
 	first := records[0]
 	if len(records) == 1 {
@@ -190,9 +199,11 @@ func (l *Ledger) writeCommit(tree gitdb.OID, signer signature.Signer, at time.Ti
 		}
 	}
 	who := gitdb.Person{Name: author, Email: authorEmail, When: at.UTC()}
-	c := gitdb.Commit{Tree: tree, Author: who, Committer: who, Message: strings.ReplaceAll(b.String(), " \n", "\n")}
+	c := gitdb.Commit{Tree: next.tree, Author: who, Committer: who, Message: strings.ReplaceAll(b.String(), " \n", "\n")}
 	if l.view.tip != "" {
 		c.Parents = []gitdb.OID{l.view.tip}
 	}
-	return l.db.WriteCommit(c, func(payload []byte) ([]byte, error) { return signer.Sign(gitSpace, payload) })
+	var err error
+	next.tip, err = l.db.WriteCommit(c, func(payload []byte) ([]byte, error) { return signer.Sign(gitSpace, payload) })
+	return err
 }
