@@ -40,6 +40,8 @@ func FileFor(kind string) (name string, ok bool) {
 		return "data-use-agreement.json", true
 	case "AccessRequest":
 		return "access-request.json", true
+	case "AccessReview":
+		return "access-review.json", true
 	case "NotificationRoute":
 		return "notification-route.json", true
 	default:

@@ -37,6 +37,7 @@ func folders() []folder {
 		{"forms/", 0, resource.KindRequestForm, "forms/NAME.yaml"},
 		{"agreements/", 0, resource.KindDataUseAgreement, "agreements/NAME.yaml"},
 		{"requests/", 1, resource.KindAccessRequest, "requests/PRODUCT-OR-SOURCE/NAME.yaml"},
+		{"reviews/", 0, resource.KindAccessReview, "reviews/NAME.yaml"},
 		{"notifications/", 0, resource.KindNotificationRoute, "notifications/NAME.yaml"},
 	}
 }

@@ -21,6 +21,8 @@ func wordsFor(definition string) words {
 		return words{CodeName, "name of a data source", "use lower-case letters, digits, dots, dashes and underscores"}
 	case "sourceName":
 		return words{CodeName, "name of a data source", "write connection/database/schema/table, as the file below sources/ is called"}
+	case "levelPath":
+		return words{CodeName, "path", "write database or database/schema, or leave it out for the connection itself"}
 	case "targetPath":
 		return words{CodeName, "path", "write connection, connection/database or connection/database/schema"}
 	case "duration":

@@ -32,6 +32,8 @@ func New(kind Kind) (r Resource, ok bool) {
 		return &DataUseAgreement{}, true
 	case KindAccessRequest:
 		return &AccessRequest{}, true
+	case KindAccessReview:
+		return &AccessReview{}, true
 	case KindNotificationRoute:
 		return &NotificationRoute{}, true
 	default:

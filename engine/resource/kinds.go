@@ -16,6 +16,16 @@ type RepositorySpec struct {
 	Ledger   LedgerSpec         `yaml:"ledger,omitempty" json:"ledger,omitzero"`
 	Defaults RepositoryDefaults `yaml:"defaults,omitempty" json:"defaults,omitzero"`
 	Limits   RepositoryLimits   `yaml:"limits,omitempty" json:"limits,omitzero"`
+	// BreakGlass allows emergency access; without it there is none.
+	BreakGlass *BreakGlass `yaml:"breakGlass,omitempty" json:"breakGlass,omitempty"`
+}
+
+// BreakGlass says who may open data in an emergency, together, and for how long.
+type BreakGlass struct {
+	Group        Name     `yaml:"group" json:"group"`
+	People       int      `yaml:"people,omitempty" json:"people,omitempty"`             // distinct people of Group who must agree; 2 unless stated, never fewer
+	MaxDuration  Duration `yaml:"maxDuration,omitempty" json:"maxDuration,omitempty"`   // 4h unless stated, never longer
+	ReviewWithin Duration `yaml:"reviewWithin,omitempty" json:"reviewWithin,omitempty"` // 3d unless stated; later, the person's emergency access is shut until reviewed
 }
 
 // MainBranch is the branch that holds what is in force; "main" unless stated.
@@ -153,6 +163,17 @@ type ConnectionSpec struct {
 	Discover        DiscoverSpec   `yaml:"discover,omitempty" json:"discover,omitzero"`
 	Mode            Mode           `yaml:"mode,omitempty" json:"mode,omitempty"` // observe unless stated
 	Accounts        AccountMapping `yaml:"accounts,omitempty" json:"accounts,omitzero"`
+	// Levels say which forms and flows count for requests for the connection, a
+	// database or a schema, and for the sources below that say nothing themselves.
+	Levels []ConnectionLevel `yaml:"levels,omitempty" json:"levels,omitempty"`
+}
+
+// ConnectionLevel is one level of a connection. The nearest level that states a
+// form or a flow wins; they are never merged.
+type ConnectionLevel struct {
+	Path   string       `yaml:"path,omitempty" json:"path,omitempty"` // empty for the connection, or database, or database/schema
+	Forms  ProductForms `yaml:"forms,omitempty" json:"forms,omitzero"`
+	Review *ReviewFlow  `yaml:"review,omitempty" json:"review,omitempty"`
 }
 
 // Endpoint is where a platform listens. For the sandbox, Database is a file path
@@ -196,6 +217,10 @@ type DataSourceSpec struct {
 	Columns              []Column  `yaml:"columns" json:"columns"`
 	ExternalLink         string    `yaml:"externalLink,omitempty" json:"externalLink,omitempty"`
 	SubjectMatterExperts []Subject `yaml:"subjectMatterExperts,omitempty" json:"subjectMatterExperts,omitempty"`
+	// Forms and Review count for requests for the source itself; what a source
+	// leaves out is inherited from its schema, its database, its connection.
+	Forms  ProductForms `yaml:"forms,omitempty" json:"forms,omitzero"`
+	Review *ReviewFlow  `yaml:"review,omitempty" json:"review,omitempty"`
 }
 
 // Column is one column of a DataSource. Mask, where set, wins over masking policies.
@@ -337,7 +362,17 @@ type DataProductSpec struct {
 	AccessLevels        []AccessLevel   `yaml:"accessLevels,omitempty" json:"accessLevels,omitempty"`
 	MaxDuration         Duration        `yaml:"maxDuration,omitempty" json:"maxDuration,omitempty"`
 	Audience            []Subject       `yaml:"audience,omitempty" json:"audience,omitempty"`
-	State               ProductState    `yaml:"state,omitempty" json:"state,omitempty"` // published unless stated
+	State               ProductState    `yaml:"state,omitempty" json:"state,omitempty"`   // published unless stated
+	Hidden              bool            `yaml:"hidden,omitempty" json:"hidden,omitempty"` // not shown to people outside of its audience
+	Birthright          []Birthright    `yaml:"birthright,omitempty" json:"birthright,omitempty"`
+}
+
+// Birthright gives access to everybody whom it matches, without a request, while
+// it matches. Exactly one of Attribute and Group is set.
+type Birthright struct {
+	Attribute   *AttributeMatch `yaml:"attribute,omitempty" json:"attribute,omitempty"`
+	Group       Name            `yaml:"group,omitempty" json:"group,omitempty"`
+	AccessLevel AccessLevel     `yaml:"accessLevel,omitempty" json:"accessLevel,omitempty"` // read unless stated
 }
 
 // ProductSource is one source, or all that match.

@@ -30,7 +30,24 @@ type RequestFormSpec struct {
 	Agreement  Name        `yaml:"agreement,omitempty" json:"agreement,omitempty"`
 	OnBehalfOf string      `yaml:"onBehalfOf,omitempty" json:"onBehalfOf,omitempty"` // never (unless stated), sameGroup, anyone
 	Review     *ReviewFlow `yaml:"review,omitempty" json:"review,omitempty"`
+	// Recertify asks stewards from time to time whether access is still right.
+	Recertify *Recertify `yaml:"recertify,omitempty" json:"recertify,omitempty"`
 }
+
+// Recertify bounds how long an approval lives without being confirmed.
+type Recertify struct {
+	Every      Duration   `yaml:"every" json:"every"`                               // from the determination, or from the last AccessReview that kept it
+	Unanswered Unanswered `yaml:"unanswered,omitempty" json:"unanswered,omitempty"` // drop unless stated
+}
+
+// Unanswered is what becomes of access that nobody confirmed in time.
+type Unanswered string
+
+// The defaults of a recertification.
+const (
+	UnansweredDrop Unanswered = "drop"
+	UnansweredKeep Unanswered = "keep"
+)
 
 // Question is one line of a form.
 type Question struct {
@@ -147,6 +164,8 @@ type RequestType string
 const (
 	DataAccess       RequestType = "data-access"
 	MaskingException RequestType = "masking-exception"
+	// EmergencyAccess is data access by the break-glass rule of the repository.
+	EmergencyAccess RequestType = "emergency-access"
 )
 
 // AccessRequest asks for access. Added by a pull request, it is pending; on
@@ -170,6 +189,8 @@ type AccessRequestSpec struct {
 	Form          PinnedForm     `yaml:"form" json:"form"`
 	Agreement     *Acceptance    `yaml:"agreement,omitempty" json:"agreement,omitempty"`
 	Answers       map[string]any `yaml:"answers,omitempty" json:"answers,omitempty"` // string, []any of string, int or bool
+	// Renews names the request whose access this one continues.
+	Renews Name `yaml:"renews,omitempty" json:"renews,omitempty"`
 }
 
 // Level is the access level asked for; read unless stated.
@@ -211,3 +232,48 @@ type Acceptance struct {
 	Digest   string `yaml:"digest" json:"digest"`
 	Accepted bool   `yaml:"accepted" json:"accepted"`
 }
+
+// AccessReview is a steward's look back at access that exists: a recertification
+// of approved requests, or the review that must follow emergency access. It takes
+// effect when the stewards of each request have approved its pull request.
+type AccessReview struct {
+	Header `yaml:",inline"`
+	Spec   AccessReviewSpec `yaml:"spec" json:"spec"`
+}
+
+// AccessReviewSpec is the body of an AccessReview.
+type AccessReviewSpec struct {
+	Type      AccessReviewType `yaml:"type" json:"type"`
+	Due       Instant          `yaml:"due,omitempty" json:"due,omitempty"`
+	Decisions []ReviewDecision `yaml:"decisions" json:"decisions"`
+}
+
+// AccessReviewType says what is looked back at.
+type AccessReviewType string
+
+// The types of an AccessReview.
+const (
+	Recertification AccessReviewType = "recertification"
+	AfterReview     AccessReviewType = "after-review"
+)
+
+// ReviewDecision is what a review says of one request.
+type ReviewDecision struct {
+	Request  Name           `yaml:"request" json:"request"`
+	Decision DecisionChoice `yaml:"decision" json:"decision"`
+	Until    Instant        `yaml:"until,omitempty" json:"until,omitempty"` // shorten: the new end
+	Reason   string         `yaml:"reason,omitempty" json:"reason,omitempty"`
+}
+
+// DecisionChoice is one of the answers of a review.
+type DecisionChoice string
+
+// The answers: keep, shorten and drop of a recertification; justified and misuse
+// of an after-review.
+const (
+	Keep      DecisionChoice = "keep"
+	Shorten   DecisionChoice = "shorten"
+	Drop      DecisionChoice = "drop"
+	Justified DecisionChoice = "justified"
+	Misuse    DecisionChoice = "misuse"
+)

@@ -30,13 +30,14 @@ const (
 	KindDataUseAgreement  Kind = "DataUseAgreement"
 	KindAccessRequest     Kind = "AccessRequest"
 	KindNotificationRoute Kind = "NotificationRoute"
+	KindAccessReview      Kind = "AccessReview"
 )
 
 // Kinds lists every kind in the order a reader of the documentation meets them.
 func Kinds() []Kind {
 	return []Kind{
 		KindRepository, KindUser, KindGroup, KindConnection, KindDataSource, KindMaskingPolicy,
-		KindDomain, KindDataProduct, KindRequestForm, KindDataUseAgreement, KindAccessRequest, KindNotificationRoute,
+		KindDomain, KindDataProduct, KindRequestForm, KindDataUseAgreement, KindAccessRequest, KindAccessReview, KindNotificationRoute,
 	}
 }
 

@@ -203,6 +203,8 @@ func noun(kind resource.Kind) string {
 		return "agreement"
 	case resource.KindAccessRequest:
 		return "request"
+	case resource.KindAccessReview:
+		return "access review"
 	case resource.KindNotificationRoute:
 		return "notification route"
 	case resource.KindUser:
