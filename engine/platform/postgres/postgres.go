@@ -30,7 +30,10 @@
 // One connection governs one database; roles belong to the cluster, so two
 // databases of one cluster cannot hold the same product: the second one is
 // told that the role is not ours. Sequences are not granted: insert into
-// tables whose keys are identity columns, or state the key.
+// tables whose keys are identity columns, or state the key. From PostgreSQL 16
+// on, a membership in a role of ours that another grantor gave cannot be taken
+// back by the engine: the revocation fails with no-right until that grantor
+// does it.
 //
 // Nothing here decides who may have what, reads Git, starts goroutines (but
 // for the private server of StartPrivate) or logs.
