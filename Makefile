@@ -8,7 +8,7 @@ GO       ?= go
 DIRS     := cmd engine schemas policies
 # The race detector needs a C compiler; `make test RACE=` runs without it.
 RACE     ?= -race
-TIMEOUT  ?= 15m
+TIMEOUT  ?= 30m
 FUZZTIME ?= 10s
 BENCHTIME ?= 1x
 
