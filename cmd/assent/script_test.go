@@ -57,6 +57,38 @@ func readmeCommands(t *testing.T, file string) []string {
 	return out
 }
 
+// TestReadmeShowsWhatTheDemoPrints compares the README's excerpt with the demo,
+// line by line.
+func TestReadmeShowsWhatTheDemoPrints(t *testing.T) {
+	data, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(data), "```text\n")
+	excerpt, _, closed := strings.Cut(rest, "```")
+	if !ok || !closed {
+		t.Fatal("the README has no excerpt of the demo")
+	}
+	var out, errs strings.Builder
+	if code := run(t.Context(), []string{"demo"}, strings.NewReader(""), &out, &errs); code != exitOK {
+		t.Fatalf("exit %d\n%s%s", code, out.String(), errs.String())
+	}
+	seen := 0
+	for line := range strings.Lines(excerpt) {
+		line = strings.TrimSpace(line)
+		if line == "" || line == "…" {
+			continue
+		}
+		seen++
+		if !strings.Contains(out.String(), line+"\n") {
+			t.Errorf("the demo does not print %q", line)
+		}
+	}
+	if seen < 5 {
+		t.Errorf("the excerpt has %d lines only", seen)
+	}
+}
+
 // TestReadme runs every command of the README, but for the one that runs this
 // test and those that need a server, which tests of their own cover.
 func TestReadme(t *testing.T) {
