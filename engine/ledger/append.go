@@ -34,7 +34,7 @@ type Draft struct {
 func (l *Ledger) Init(ctx context.Context, root signature.Signer, body SealBody, at time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if _, err := l.tip(); err == nil {
+	if _, _, err := l.tip(); err == nil {
 		return fmt.Errorf("start ledger: branch %s exists", l.trust.Branch)
 	} else if !errors.Is(err, ErrNoLedger) {
 		return err
@@ -43,7 +43,7 @@ func (l *Ledger) Init(ctx context.Context, root signature.Signer, body SealBody,
 		return fmt.Errorf("start ledger: %w", err)
 	}
 	l.view = view{}
-	if _, err := l.write("", root, at, []Draft{{Type: TypeSeal, Body: body}}); err != nil {
+	if _, err := l.write(root, at, []Draft{{Type: TypeSeal, Body: body}}); err != nil {
 		return fmt.Errorf("start ledger: %w", err)
 	}
 	return nil
@@ -75,14 +75,7 @@ func (l *Ledger) appendOnce(ctx context.Context, signer signature.Signer, at tim
 	if err := l.verifyAll(ctx); err != nil {
 		return nil, err
 	}
-	branch, err := l.db.Resolve(l.ref())
-	if err != nil && !errors.Is(err, gitdb.ErrNotFound) {
-		return nil, fmt.Errorf("append to ledger: %w", err)
-	}
-	if branch != "" && branch != l.view.tip {
-		return nil, fmt.Errorf("append to ledger: %w", gitdb.ErrMoved)
-	}
-	out, err := l.write(branch, signer, at, drafts)
+	out, err := l.write(signer, at, drafts)
 	if err != nil {
 		return nil, fmt.Errorf("append to ledger: %w", err)
 	}
@@ -90,8 +83,9 @@ func (l *Ledger) appendOnce(ctx context.Context, signer signature.Signer, at tim
 }
 
 // write builds records that follow the view, checks them as a reader would, and
-// moves the branch from old. Then the view has them. The lock is held.
-func (l *Ledger) write(old gitdb.OID, signer signature.Signer, at time.Time, drafts []Draft) ([]Verified, error) {
+// moves the branch from where the view saw it. Then the view has them. The lock
+// is held.
+func (l *Ledger) write(signer signature.Signer, at time.Time, drafts []Draft) ([]Verified, error) {
 	next := l.view
 	out := make([]Verified, 0, len(drafts))
 	for _, d := range drafts {
@@ -117,9 +111,14 @@ func (l *Ledger) write(old gitdb.OID, signer signature.Signer, at time.Time, dra
 	if err := l.writeCommit(&next, signer, at, out); err != nil {
 		return nil, err
 	}
-	if err := l.db.MoveRef(l.ref(), old, next.tip); err != nil {
+	was := gitdb.OID("")
+	if l.view.own {
+		was = l.view.tip
+	}
+	if err := l.db.MoveRef(l.ref(), was, next.tip); err != nil {
 		return nil, err
 	}
+	next.own = true
 	l.view = next
 	return out, nil
 }

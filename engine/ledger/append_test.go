@@ -173,6 +173,33 @@ func TestSinceYieldsOnlyWhatIsNew(t *testing.T) {
 	}
 }
 
+// In a fresh clone the ledger is origin's branch; appending starts our own.
+func TestAppendInACloneFollowsOrigin(t *testing.T) {
+	w := newWorld(t)
+	w.append(w.determining, determination("a"))
+	a := newAuditor(t, w.dir)
+	a.run("git", "checkout", "-q", "--detach")
+	a.run("git", "branch", "-q", "-D", branch)
+	db, err := gitdb.Open(a.clone)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := ledger.Open(db, w.trust)
+	if head, err := l.Head(t.Context()); err != nil || head.Seq != 2 {
+		t.Fatalf("head %+v, %v", head, err)
+	}
+	for _, name := range []string{"b", "c"} {
+		if _, err := l.Append(t.Context(), w.determining, w.now, determination(name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.run("git", "push", "-q", "origin", branch)
+	if head, err := w.ledger.Head(t.Context()); err != nil || head.Seq != 4 {
+		t.Errorf("after the push: head %+v, %v", head, err)
+	}
+	a.run("git", "merge-base", "--is-ancestor", "refs/remotes/origin/"+branch, branch)
+}
+
 // A reader may append while it reads.
 func TestReplayHoldsNoLockWhileYielding(t *testing.T) {
 	w := newWorld(t)

@@ -79,6 +79,10 @@ func TestRollbackBehindTheHighWaterIsFound(t *testing.T) {
 	w.ledger = w.open()
 	w.append(w.determining, determination("other"))
 	check("another record in the place of the last", ledger.ErrRolledBack)
+	// A platform remembers the mark alone.
+	if err := w.open().CheckHighWater(t.Context(), ledger.HighWater{Ledger: hw.Ledger}); !errors.Is(err, ledger.ErrRolledBack) {
+		t.Errorf("another record in the place of the last, by its mark: got %v, want ErrRolledBack", err)
+	}
 	other, _ := w.db.Resolve("refs/heads/" + branch)
 	move("refs/heads/"+branch, other, "")
 	check("ledger deleted", ledger.ErrRolledBack)

@@ -33,6 +33,7 @@ type Ledger struct {
 // extended and then either replaces the view or is dropped, all under the lock.
 type view struct {
 	tip      gitdb.OID
+	own      bool // tip is our branch, and not origin's
 	tree     gitdb.OID
 	entries  []entry // in order, dense
 	verified int     // the first so many of them hold
@@ -59,15 +60,18 @@ func Open(db *gitdb.DB, trust Trust) *Ledger { return &Ledger{db: db, trust: tru
 
 func (l *Ledger) ref() string { return "refs/heads/" + l.trust.Branch }
 
-// tip is the commit to read: the branch, or in a fresh clone the branch of origin.
-func (l *Ledger) tip() (gitdb.OID, error) {
-	for _, ref := range []string{l.ref(), "refs/remotes/origin/" + l.trust.Branch} {
-		tip, err := l.db.Resolve(ref)
-		if err == nil || !errors.Is(err, gitdb.ErrNotFound) {
-			return tip, err
-		}
+// tip is the commit to read, and whether our own branch is there. In a fresh
+// clone it is not, and the branch of origin is read.
+func (l *Ledger) tip() (tip gitdb.OID, own bool, err error) {
+	tip, err = l.db.Resolve(l.ref())
+	if err == nil || !errors.Is(err, gitdb.ErrNotFound) {
+		return tip, err == nil, err
 	}
-	return "", fmt.Errorf("open ledger %s: %w", l.trust.Branch, ErrNoLedger)
+	tip, err = l.db.Resolve("refs/remotes/origin/" + l.trust.Branch)
+	if errors.Is(err, gitdb.ErrNotFound) {
+		return "", false, fmt.Errorf("open ledger %s: %w", l.trust.Branch, ErrNoLedger)
+	}
+	return tip, false, err
 }
 
 // Replay verifies the ledger and yields its records in order. On the first

@@ -96,16 +96,20 @@ func (l *Ledger) refresh(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return fmt.Errorf("read ledger: %w", err)
 	}
-	tip, err := l.tip()
-	if err != nil || tip == l.view.tip {
+	tip, own, err := l.tip()
+	if err != nil {
 		return err
+	}
+	if tip == l.view.tip {
+		l.view.own = own
+		return nil
 	}
 	commit, err := l.db.Commit(tip)
 	if err != nil {
 		return fmt.Errorf("read ledger: %w", err)
 	}
 	next := l.view
-	next.tip, next.tree = tip, commit.Tree
+	next.tip, next.own, next.tree = tip, own, commit.Tree
 	files, err := l.added(next)
 	if err != nil {
 		return err

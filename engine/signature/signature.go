@@ -140,9 +140,6 @@ func Verify(namespace string, message, armored []byte) (Public, error) {
 	if sig.Namespace != namespace {
 		return Public{}, fmt.Errorf("verify in %s: %w: %w %q", namespace, ErrInvalid, ErrNamespace, sig.Namespace)
 	}
-	if err := present(sig.Signature); err != nil {
-		return Public{}, fmt.Errorf("%w: %w", ErrInvalid, err)
-	}
 	if err := sshsig.Verify(bytes.NewReader(message), sig, sig.PublicKey, sig.HashAlgorithm, namespace); err != nil {
 		return Public{}, fmt.Errorf("verify in %s: %w: %w", namespace, ErrInvalid, err)
 	}
@@ -169,18 +166,4 @@ func read(armored []byte) (*sshsig.Signature, error) {
 		return nil, errors.New("not in OpenSSH's form")
 	}
 	return sig, nil
-}
-
-const userPresent = 1 // bit of a security key's flags
-
-// present refuses a security key's signature that nobody touched the key for,
-// as ssh-keygen does.
-func present(sig *ssh.Signature) error {
-	switch sig.Format {
-	case ssh.KeyAlgoSKED25519, ssh.KeyAlgoSKECDSA256:
-		if len(sig.Rest) == 0 || sig.Rest[0]&userPresent == 0 {
-			return errors.New("security key was not touched")
-		}
-	}
-	return nil
 }

@@ -272,6 +272,7 @@ func TestSignaturesThatAreRefused(t *testing.T) {
 		"of a later version":      versioned(good),
 		"by a key nobody touched": untouched(t, 0),
 		"without flags":           untouched(t),
+		"with reserved bytes":     reserved(t, good),
 	}
 	for name, sig := range cases {
 		if key, err := signature.Verify(space, message, sig); !errors.Is(err, signature.ErrInvalid) {
@@ -415,6 +416,18 @@ func versioned(armored []byte) []byte {
 	data := bytes.Clone(block.Bytes)
 	data[9] = 2
 	return pem.EncodeToMemory(&pem.Block{Type: sshsig.PEMType, Bytes: data})
+}
+
+// reserved fills the field that must be empty; it is not covered by the signature.
+func reserved(t *testing.T, armored []byte) []byte {
+	t.Helper()
+	block, _ := pem.Decode(armored)
+	var b blob
+	if err := ssh.Unmarshal(block.Bytes, &b); err != nil {
+		t.Fatal(err)
+	}
+	b.Reserved = "x"
+	return pem.EncodeToMemory(&pem.Block{Type: sshsig.PEMType, Bytes: ssh.Marshal(b)})
 }
 
 func wire(key ssh.PublicKey, sig *ssh.Signature) []byte {
