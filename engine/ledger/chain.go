@@ -55,6 +55,7 @@ type ChainError struct {
 	Detail string
 }
 
+// Error says which record, where, and what does not hold.
 func (e *ChainError) Error() string {
 	at := "ledger"
 	if e.Seq > 0 {
