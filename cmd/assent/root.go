@@ -99,13 +99,21 @@ func newRootCmd(g *global) *cobra.Command {
 	root.PersistentFlags().StringVar(&g.color, "color", "auto", "colour: auto, always or never")
 	root.PersistentFlags().StringVar(&g.state, "state", "", "state directory (default: assent/ in the git directory; env ASSENT_STATE)")
 	root.PersistentFlags().StringVar(&g.now, "now", "", "pretend that it is this time, such as 2027-01-31T17:00:00Z; nothing but reading may be done with it")
-	root.AddCommand(
-		newDemoCmd(g), newInitCmd(g), newValidateCmd(g), newExplainCmd(g),
-		newRequestCmd(g), newReviewCmd(g), newStatusCmd(g), newDetermineCmd(g),
-		newPlanCmd(g), newReconcileCmd(g), newConfirmCmd(g), newAuditCmd(g),
-		newPolicyCmd(g), newDiscoverCmd(g), newSchemaCmd(g), newVersionCmd(g),
-	)
+	addGroup(root, "Start:", newDemoCmd(g), newInitCmd(g))
+	addGroup(root, "Ask and answer:", newRequestCmd(g), newReviewCmd(g), newStatusCmd(g), newExplainCmd(g))
+	addGroup(root, "Look after the repository:", newValidateCmd(g), newPolicyCmd(g), newDiscoverCmd(g), newSchemaCmd(g))
+	addGroup(root, "Run the engine:", newDetermineCmd(g), newPlanCmd(g), newReconcileCmd(g), newConfirmCmd(g))
+	addGroup(root, "Prove:", newAuditCmd(g))
+	root.AddCommand(newVersionCmd(g))
 	return root
+}
+
+func addGroup(root *cobra.Command, title string, commands ...*cobra.Command) {
+	root.AddGroup(&cobra.Group{ID: title, Title: title})
+	for _, c := range commands {
+		c.GroupID = title
+		root.AddCommand(c)
+	}
 }
 
 // colorful reports whether to write ANSI colours to stdout.
