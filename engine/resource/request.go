@@ -109,6 +109,7 @@ type FlowRule struct {
 
 // FlowCondition holds where all of its set fields hold.
 type FlowCondition struct {
+	Type        RequestType       `yaml:"type,omitempty" json:"type,omitempty"`
 	Tags        []string          `yaml:"tags,omitempty" json:"tags,omitempty"` // any of the target's tags
 	Domain      Name              `yaml:"domain,omitempty" json:"domain,omitempty"`
 	AccessLevel AccessLevel       `yaml:"accessLevel,omitempty" json:"accessLevel,omitempty"`

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -60,35 +61,17 @@ func FormOf(s *Set, name Name) (*RequestForm, bool) {
 	return Get[*RequestForm](s, KindRequestForm, name)
 }
 
-// FormFor is the name of the form that a request has to fill in: the product's
-// for this type of request, else the repository's default, else "standard".
-// What the request itself pins has no say in it.
-func FormFor(s *Set, req *AccessRequest) Name {
-	if p, ok := Get[*DataProduct](s, KindDataProduct, req.Spec.Target.Product); ok {
-		name := p.Spec.Forms.DataAccess
-		if req.Spec.Type == MaskingException {
-			name = p.Spec.Forms.MaskingException
-		}
-		if name != "" {
-			return name
-		}
-	}
-	if r, ok := s.Repository(); ok && r.Spec.Defaults.Form != "" {
-		return r.Spec.Defaults.Form
-	}
-	return StandardForm
-}
-
 // Chosen is the review flow that counts for a request. In mode stewards, Stages
 // is never empty.
 type Chosen struct {
 	ReviewFlow
-	// From is the form or product that states the flow; zero for the default.
-	From Ref
-	// At is where the flow is written; zero for the default.
-	At diag.Pos
+	// Stated says where the flow is written.
+	Stated
 	// Rule is the index of the conditional rule whose stages count, -1 for none.
 	Rule int
+	// Inactive are the flows that lost to it, nearest first. They are replaced
+	// whole, never merged.
+	Inactive []Stated
 }
 
 // DefaultStages decide where nothing is configured: anyone with GOVERNANCE, or
@@ -99,21 +82,34 @@ func DefaultStages() []Stage {
 	}}}
 }
 
-// Flow is the review flow that counts for a request at this Set. at is the
-// moment to measure "longer than" from: the one at which the request was first
-// seen, so that waiting does not change who decides.
-//
-//	flow of the form         flow of the product      counts
-//	stewards or automatic    any                      the form's
-//	delegated or absent      stewards or automatic    the product's
-//	delegated or absent      delegated or absent      DefaultStages
-//
-// The form is the one of FormFor. The winner replaces the loser whole. Of its
-// rules, the first whose condition holds replaces the stages, and makes an
-// automatic flow one of stewards. An error means that nobody can decide: the
-// form does not exist, or a flow of stewards has no stages.
+// Flow is the review flow that counts for a request at this Set, with the form of
+// FormFor. at is the moment to measure "longer than" from: the one at which the
+// request was first seen, so that waiting does not change who decides.
 func Flow(s *Set, req *AccessRequest, at time.Time) (Chosen, error) {
-	chosen, err := statedFlow(s, req)
+	name := FormFor(s, req)
+	form, ok := FormOf(s, name)
+	if !ok {
+		return Chosen{}, fmt.Errorf("choose review flow: form %s does not exist", name)
+	}
+	return FlowWith(s, form, req, at)
+}
+
+// FlowWith is Flow with a form that is given: the one that the request pinned.
+//
+//	flow of the form         nearest flow of the target       counts
+//	stewards or automatic    any                              the form's
+//	delegated or absent      stewards or automatic            that one
+//	delegated or absent      none, or delegated all the way   DefaultStages
+//
+// The flows of a target are those of its product; or of its source, then of the
+// schema, the database and the connection. Emergency access has the flow of the
+// repository's break-glass rule and no other. The winner replaces the losers
+// whole. Of its rules, the first whose condition holds replaces the stages, and
+// makes an automatic flow one of stewards. An error means that nobody can
+// decide: the product does not exist, emergency access is not allowed, or a flow
+// of stewards has no stages.
+func FlowWith(s *Set, form *RequestForm, req *AccessRequest, at time.Time) (Chosen, error) {
+	chosen, err := statedFlow(s, form, req)
 	if err != nil {
 		return Chosen{}, err
 	}
@@ -129,29 +125,54 @@ func Flow(s *Set, req *AccessRequest, at time.Time) (Chosen, error) {
 	case chosen.Mode == ReviewStewards && len(chosen.Stages) > 0:
 		return chosen, nil
 	default:
-		return Chosen{}, fmt.Errorf("choose review flow: %s has no way to decide in mode %q", chosen.From, chosen.Mode)
+		return Chosen{}, fmt.Errorf("choose review flow: %s has no way to decide in mode %q", chosen.Stated, chosen.Mode)
 	}
 }
 
-func statedFlow(s *Set, req *AccessRequest) (Chosen, error) {
-	name := FormFor(s, req)
-	form, ok := FormOf(s, name)
-	if !ok {
-		return Chosen{}, fmt.Errorf("choose review flow: form %s does not exist", name)
+func statedFlow(s *Set, form *RequestForm, req *AccessRequest) (Chosen, error) {
+	if req.Spec.Type == EmergencyAccess {
+		return emergencyFlow(s)
 	}
-	if f := form.Spec.Review; f != nil && f.Mode != ReviewDelegated {
-		return Chosen{ReviewFlow: *f, From: form.Ref(), At: form.At("spec", "review"), Rule: -1}, nil
+	target := stands(s, req.Spec.Target)
+	if p := req.Spec.Target.Product; p != "" && len(target) == 0 {
+		return Chosen{}, fmt.Errorf("choose review flow: product %s does not exist", p)
 	}
-	if req.Spec.Target.Product != "" {
-		p, ok := Get[*DataProduct](s, KindDataProduct, req.Spec.Target.Product)
-		if !ok {
-			return Chosen{}, fmt.Errorf("choose review flow: product %s does not exist", req.Spec.Target.Product)
-		}
-		if f := p.Spec.Review; f != nil && f.Mode != ReviewDelegated {
-			return Chosen{ReviewFlow: *f, From: p.Ref(), At: p.At("spec", "review"), Rule: -1}, nil
-		}
+	all := append([]stand{{holder: form, path: []any{"spec"}, review: form.Spec.Review}}, target...)
+	all = slices.DeleteFunc(all, func(st stand) bool { return !decides(st.review) })
+	if len(all) == 0 {
+		return Chosen{ReviewFlow: ReviewFlow{Mode: ReviewStewards, Stages: DefaultStages()}, Rule: -1}, nil
 	}
-	return Chosen{ReviewFlow: ReviewFlow{Mode: ReviewStewards, Stages: DefaultStages()}, Rule: -1}, nil
+	chosen := Chosen{ReviewFlow: *all[0].review, Stated: all[0].stated(), Rule: -1}
+	for _, st := range all[1:] {
+		chosen.Inactive = append(chosen.Inactive, st.stated())
+	}
+	return chosen, nil
+}
+
+// emergencyFlow asks as many people of the break-glass group as the repository
+// says; two where it says nothing, and never fewer.
+func emergencyFlow(s *Set) (Chosen, error) {
+	r, ok := s.Repository()
+	if !ok || r.Spec.BreakGlass == nil {
+		return Chosen{}, errors.New("choose review flow: the repository allows no emergency access")
+	}
+	glass := r.Spec.BreakGlass
+	path := []any{"spec", "breakGlass"}
+	return Chosen{
+		ReviewFlow: ReviewFlow{Mode: ReviewStewards, RequireReason: true, Stages: []Stage{
+			{Any: []StewardSource{{Group: glass.Group}}, Count: max(2, glass.People)},
+		}},
+		Stated: Stated{From: r.Ref(), At: r.At(path...), holder: r, path: path}, Rule: -1,
+	}, nil
+}
+
+// StagePlace is where a stage is written, or a value in it. Zero for the default.
+func (c Chosen) StagePlace(stage int, path ...any) diag.Pos {
+	at := []any{"stages", stage}
+	if c.Rule >= 0 {
+		at = append([]any{"rules", c.Rule}, at...)
+	}
+	return c.Place(append(at, path...)...)
 }
 
 // holds: every field that is set must hold; a condition without fields never does.
@@ -161,7 +182,8 @@ func holds(s *Set, c FlowCondition, req *AccessRequest, at time.Time) bool {
 		stated = stated || set
 		return !set || ok()
 	}
-	all := check(len(c.Tags) > 0, func() bool { return AnyTag(c.Tags, TagsOfTarget(s, req.Spec.Target)) }) &&
+	all := check(c.Type != "", func() bool { return req.Spec.Type == c.Type }) &&
+		check(len(c.Tags) > 0, func() bool { return AnyTag(c.Tags, TagsOfTarget(s, req.Spec.Target)) }) &&
 		check(c.Domain != "", func() bool {
 			d, ok := DomainOfTarget(s, req.Spec.Target)
 			return ok && d == c.Domain
@@ -209,15 +231,22 @@ func askedEnd(req *AccessRequest, start time.Time) (end time.Time, bounded bool,
 
 // MaxEnd is the latest end that an approval decided at decidedAt may have: the
 // shortest of what is asked, an automatic flow's duration, the product's
-// maxDuration (the repository's where the product states none) and the ends
-// that stewards or policies set. The zero time among these is "no end".
-// Indefinite and temporary together are temporary; bounded is false only where
-// nothing sets an end. A duration that cannot be read is an error, never "no end".
+// maxDuration (the repository's where the product states none), for emergency
+// access that of the break-glass rule, and the ends that stewards or policies
+// set. An automatic flow's duration and the asked one are both commands: the
+// shorter wins. The zero time among the ends is "no end". Indefinite and
+// temporary together are temporary; bounded is false only where nothing sets an
+// end. A duration that cannot be read is an error, never "no end".
 func MaxEnd(s *Set, req *AccessRequest, decidedAt time.Time, steward ...time.Time) (end time.Time, bounded bool, err error) {
 	chosen, err := Flow(s, req, decidedAt)
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("bound request %s: %w", req.Ref().Name, err)
 	}
+	return MaxEndWith(s, chosen, req, decidedAt, steward...)
+}
+
+// MaxEndWith is MaxEnd for a flow that was chosen before.
+func MaxEndWith(s *Set, chosen Chosen, req *AccessRequest, decidedAt time.Time, steward ...time.Time) (end time.Time, bounded bool, err error) {
 	asked, askedBounded, err := askedEnd(req, decidedAt)
 	if err != nil {
 		return time.Time{}, false, fmt.Errorf("bound request %s: %w", req.Ref().Name, err)
@@ -230,6 +259,9 @@ func MaxEnd(s *Set, req *AccessRequest, decidedAt time.Time, steward ...time.Tim
 	limits := []Duration{most}
 	if chosen.Mode == ReviewAutomatic {
 		limits = append(limits, chosen.Automatic.Duration)
+	}
+	if r, ok := s.Repository(); ok && req.Spec.Type == EmergencyAccess && r.Spec.BreakGlass != nil {
+		limits = append(limits, r.Spec.BreakGlass.MaxDuration, BreakGlassMost)
 	}
 	for _, d := range limits {
 		if !d.Stated() {
@@ -249,6 +281,10 @@ func MaxEnd(s *Set, req *AccessRequest, decidedAt time.Time, steward ...time.Tim
 	}
 	return end, !end.IsZero(), nil
 }
+
+// BreakGlassMost is the longest that emergency access may last, whatever a file
+// says, and how long it lasts where the repository says nothing.
+const BreakGlassMost Duration = "4h"
 
 // MaxDurationFor is the longest duration that a request may have, and the
 // resource that says so: the product, or the repository where the product

@@ -18,30 +18,34 @@ import (
 //	subjectMatterExpert  the expert of the product, or of the source; none for a path
 //	several, or none     nobody: a source says one thing
 func Stewards(s *Set, source StewardSource, target Target, now time.Time) []Name {
-	if source.Stated() != 1 {
-		return nil
-	}
-	var names []Name
-	switch {
-	case source.User != "":
-		names = []Name{source.User}
-	case source.Group != "":
-		names = Members(s, source.Group)
-	case source.Attribute != nil:
-		names = usersWhere(s, func(u *User) bool { return HasAttribute(u, *source.Attribute) })
-	case source.Permission != "":
-		names = usersWhere(s, func(u *User) bool { return Holds(u, source.Permission) })
-	case source.DomainPermission != "":
-		if domain, ok := DomainOfTarget(s, target); ok {
-			names = Holders(s, domain, source.DomainPermission)
-		}
-	default:
-		names = experts(s, target)
-	}
-	return slices.DeleteFunc(names, func(n Name) bool {
+	return slices.DeleteFunc(named(s, source, target), func(n Name) bool {
 		u, ok := UserOf(s, n)
 		return !ok || u.IsService() || !Active(u, now)
 	})
+}
+
+// named are the Users behind a source, whoever they are.
+func named(s *Set, source StewardSource, target Target) []Name {
+	if source.Stated() != 1 {
+		return nil
+	}
+	switch {
+	case source.User != "":
+		return []Name{source.User}
+	case source.Group != "":
+		return Members(s, source.Group)
+	case source.Attribute != nil:
+		return usersWhere(s, func(u *User) bool { return HasAttribute(u, *source.Attribute) })
+	case source.Permission != "":
+		return usersWhere(s, func(u *User) bool { return Holds(u, source.Permission) })
+	case source.DomainPermission != "":
+		if domain, ok := DomainOfTarget(s, target); ok {
+			return Holders(s, domain, source.DomainPermission)
+		}
+		return nil
+	default:
+		return experts(s, target)
+	}
 }
 
 // Stated counts the ways in which a source names people; 1 is right.

@@ -55,6 +55,37 @@ func (d Duration) After(t time.Time) (end time.Time, bounded bool, err error) {
 	}
 }
 
+// Next is the first of start+d, start+2d, start+3d … that is after now. ok is
+// false where the duration has no end, or cannot be read.
+func (d Duration) Next(start, now time.Time) (next time.Time, ok bool) {
+	m := durationPattern.FindStringSubmatch(string(d))
+	if m == nil {
+		return time.Time{}, false
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return time.Time{}, false
+	}
+	start = start.UTC().Truncate(time.Second)
+	// The longest that one step can be, so that the first guess is never too late.
+	longest := map[string]time.Duration{"min": time.Minute, "h": time.Hour, "d": day, "w": 7 * day, "mo": 31 * day, "y": 366 * day}[m[2]] * time.Duration(n)
+	for k := max(1, int(now.Sub(start)/longest)); ; k++ {
+		switch m[2] {
+		case "mo":
+			next = addMonths(start, n*k)
+		case "y":
+			next = addMonths(start, 12*n*k)
+		default:
+			next = start.Add(longest * time.Duration(k))
+		}
+		if next.After(now) {
+			return next, true
+		}
+	}
+}
+
+const day = 24 * time.Hour
+
 func addMonths(t time.Time, n int) time.Time {
 	first := time.Date(t.Year(), t.Month()+time.Month(n), 1, t.Hour(), t.Minute(), t.Second(), 0, time.UTC)
 	last := first.AddDate(0, 1, -1).Day()
