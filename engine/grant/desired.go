@@ -36,30 +36,33 @@ func (w Wish) Ended() map[resource.Name]bool {
 const (
 	StateWaiting   = "waiting"   // notBefore lies ahead
 	StateExpired   = "expired"   // the window is over
-	StateEdited    = "edited"    // the file is not the one that was approved
+	StateEdited    = "edited"    // the file asks for more than was approved, or for something else
 	StateSuspended = "suspended" // the product is suspended or retired
-	StateLeft      = "left"      // a beneficiary is not active any more
+	StateLeft      = "left"      // a beneficiary, or the owner of one, is not active any more
 	StateUnmapped  = "unmapped"  // a beneficiary has no account on the platform
 	StateObserved  = "observed"  // the connection is not in mode enforce
 	StateMissing   = "missing"   // the target or a beneficiary does not exist
 	StatePrevented = "prevented" // a guardrail mask stays
+	StateReadOnly  = "read-only" // an object with a mask is read and not written
 )
 
 // Desired computes what should exist at now. A request counts when all of this
 // holds; the first line that fails names the state it is in instead.
 //
-//	an approval of exactly this file is in force     (none: pending, not listed)
-//	the file's digest is the approved one            edited
+//	an approval of this request is in force          (none: pending, not listed)
+//	the file asks for something that was approved    edited (see count)
 //	notBefore <= now                                 waiting
 //	now < until                                      expired
 //	the target exists                                missing
 //	the product is published                         suspended
-//	the beneficiary is active                        left
+//	the beneficiary is active, and so is the owner
+//	of a service account                             left
 //	the connection is in mode enforce                observed
 //	the beneficiary has an account there             unmapped
 //
 // Every published product also has its roles, with nobody in them, so that its
-// masks are in place before anybody joins.
+// masks are in place before anybody joins. Whom a birthright matches is a member
+// without an approval: see Birthrights.
 func Desired(set *resource.Set, determinations Determinations, now time.Time) Wish {
 	b := &builder{
 		set: set, now: now.UTC().Truncate(time.Second),
@@ -83,6 +86,7 @@ func Desired(set *resource.Set, determinations Determinations, now time.Time) Wi
 	for _, live := range access {
 		b.join(live)
 	}
+	b.birthrights()
 	return b.wish()
 }
 
@@ -95,9 +99,14 @@ func Next(set *resource.Set, determinations Determinations, now time.Time) (at t
 			at = t
 		}
 	}
-	for _, a := range determinations {
+	for name, a := range determinations {
 		consider(a.NotBefore)
 		consider(a.Until)
+		if req, ok := resource.Get[*resource.AccessRequest](set, resource.KindAccessRequest, name); ok && a.Approved != nil {
+			c := count(set, req, a)
+			consider(c.from)
+			consider(c.until)
+		}
 	}
 	for u := range resource.Of[*resource.User](set) {
 		if t, err := u.Spec.ValidUntil.Time(); err == nil {
@@ -107,6 +116,7 @@ func Next(set *resource.Set, determinations Determinations, now time.Time) (at t
 	return at, !at.IsZero()
 }
 
+// liveRequest is a request as it counts, in its window.
 type liveRequest struct {
 	req   *resource.AccessRequest
 	until time.Time
@@ -121,12 +131,47 @@ type memberKey struct {
 
 // member is one person's access to one scope, over all requests that justify it.
 type member struct {
-	account  string
-	forever  bool
-	until    time.Time
-	requests []resource.Ref
-	all      bool     // some request asks for every column
-	columns  []string // otherwise, these
+	account string
+	live    []liveRequest
+	born    bool // a birthright of the product matches: every column, while it does
+}
+
+// view is what the requests of a member show together, and until when all of it
+// lasts: what ends first ends the view, and the rest goes on as another. only is
+// nil for every column, and then the requests for single columns add nothing.
+func (m *member) view() (only []string, until time.Time, requests []resource.Ref) {
+	whole := m.born || slices.ContainsFunc(m.live, func(l liveRequest) bool { return len(l.req.Spec.Columns) == 0 })
+	ends := map[string]time.Time{}
+	if m.born {
+		ends[""] = time.Time{}
+	}
+	for _, l := range m.live {
+		columns := l.req.Spec.Columns
+		if whole && len(columns) > 0 {
+			continue
+		}
+		if whole {
+			columns = []string{""}
+		}
+		for _, c := range columns {
+			lengthen(ends, c, l.until)
+		}
+		requests = append(requests, l.req.Ref())
+	}
+	for _, e := range ends {
+		until = resource.Earliest(until, e)
+	}
+	if !whole {
+		only = sortedKeys(ends)
+	}
+	return only, until, requests
+}
+
+// lengthen keeps the later of two ends; zero is no end.
+func lengthen(ends map[string]time.Time, key string, end time.Time) {
+	if was, ok := ends[key]; !ok || !was.IsZero() && (end.IsZero() || end.After(was)) {
+		ends[key] = end
+	}
 }
 
 // lift is one column that one person may see clear.
@@ -155,12 +200,8 @@ func (b *builder) publishedRoles() {
 		if !published(p) {
 			continue
 		}
-		levels := p.Spec.AccessLevels
-		if len(levels) == 0 {
-			levels = []resource.AccessLevel{resource.Read}
-		}
 		for connection, sources := range b.byConnection(resource.SourcesOf(b.set, p)) {
-			for _, level := range levels {
+			for _, level := range levelsOf(p) {
 				b.addRole(RoleKey{connection, p.Ref(), level, DefaultProfile}, sources, nil, nil)
 			}
 		}
@@ -188,15 +229,18 @@ func (b *builder) enforced(name resource.Name) bool {
 }
 
 func (b *builder) live(req *resource.AccessRequest, a Approval) (liveRequest, bool) {
+	c := count(b.set, req, a)
+	if c.req == nil || len(c.waits) > 0 {
+		b.prevent(req, StateEdited, "%s", c.edited(a))
+	}
 	switch {
-	case req.Digest() != a.ContentDigest:
-		b.prevent(req, StateEdited, "the file is not the one that was approved in record %d", a.Seq)
-	case !a.NotBefore.IsZero() && b.now.Before(a.NotBefore):
-		b.prevent(req, StateWaiting, "access begins %s", a.NotBefore.Format(time.RFC3339))
-	case !a.Until.IsZero() && !b.now.Before(a.Until):
-		b.prevent(req, StateExpired, "access ended %s", a.Until.Format(time.RFC3339))
+	case c.req == nil:
+	case !c.from.IsZero() && b.now.Before(c.from):
+		b.prevent(req, StateWaiting, "access begins %s", c.from.Format(time.RFC3339))
+	case !c.until.IsZero() && !b.now.Before(c.until):
+		b.prevent(req, StateExpired, "access ended %s", c.until.Format(time.RFC3339))
 	default:
-		return liveRequest{req, a.Until}, true
+		return liveRequest{c.req, c.until}, true
 	}
 	return liveRequest{}, false
 }
@@ -211,6 +255,8 @@ func (b *builder) people(req *resource.AccessRequest) []*resource.User {
 			b.prevent(req, StateMissing, "user %s does not exist", name)
 		case !resource.Active(u, b.now):
 			b.prevent(req, StateLeft, "user %s is not active", name)
+		case ownerless(b.set, u, b.now) != "":
+			b.prevent(req, StateLeft, "service account %s gets nothing: %s; name a new owner in %s", name, ownerless(b.set, u, b.now), u.Source.File)
 		default:
 			out = append(out, u)
 		}
@@ -331,13 +377,7 @@ func (b *builder) joinScope(live liveRequest, ref resource.Ref, connection resou
 		m = &member{account: account}
 		b.members[key] = m
 	}
-	m.requests = append(m.requests, live.req.Ref())
-	m.forever = m.forever || live.until.IsZero()
-	if live.until.After(m.until) {
-		m.until = live.until
-	}
-	m.all = m.all || len(live.req.Spec.Columns) == 0
-	m.columns = append(m.columns, live.req.Spec.Columns...)
+	m.live = append(m.live, live)
 }
 
 func (b *builder) wish() Wish {
@@ -379,29 +419,48 @@ func mergeAccounts(grants []Grant) []Grant {
 }
 
 func (b *builder) grant(key memberKey, m *member) Grant {
-	until := m.until
-	if m.forever {
-		until = time.Time{}
+	only, until, requests := m.view()
+	if m.born {
+		requests = append(requests, key.scope)
 	}
-	requests := m.requests
+	if u, ok := resource.UserOf(b.set, key.person); ok {
+		until = resource.Earliest(until, hereUntil(b.set, u))
+	}
 	sources := b.sourcesOf(key.scope, key.connection)
-	clear := map[string]bool{}
+	ends := map[string]time.Time{} // of the columns seen clear
 	for _, l := range b.lifts[key.person] {
 		if slices.ContainsFunc(sources, func(d *resource.DataSource) bool { return d.Ref().Name == l.source }) {
-			clear[string(l.source)+"/"+l.column] = true
-			until = resource.Earliest(until, l.until)
+			lengthen(ends, string(l.source)+"/"+l.column, l.until)
 			requests = append(requests, l.req)
 		}
 	}
-	var only []string
-	if !m.all {
-		only = slices.Compact(slices.Sorted(slices.Values(m.columns)))
+	clear := map[string]bool{}
+	for column, e := range ends {
+		clear[column] = true
+		until = resource.Earliest(until, e)
 	}
 	role := RoleKey{key.connection, key.scope, key.access, profile(clear, only)}
 	if _, ok := b.roles[role]; !ok {
 		b.addRole(role, sources, clear, only)
 	}
+	b.readOnly(b.roles[role], m)
 	return Grant{RoleKey: role, Principal: m.account, NotAfter: until, Requests: sortedRefs(requests)}
+}
+
+// readOnly tells of the objects of a writing role that their masks keep from
+// being written.
+func (b *builder) readOnly(r Role, m *member) {
+	if r.Access != resource.Write {
+		return
+	}
+	for _, o := range r.Objects {
+		if r.Writes(o) {
+			continue
+		}
+		for _, l := range m.live {
+			b.prevent(l.req, StateReadOnly, "%s has masked columns: it can be read, and not written", strings.Join(o.Path, "."))
+		}
+	}
 }
 
 func (b *builder) sourcesOf(ref resource.Ref, connection resource.Name) []*resource.DataSource {
@@ -437,7 +496,9 @@ func (b *builder) addRole(key RoleKey, sources []*resource.DataSource, clear map
 				masks[m.Column] = m.Mask
 			}
 		}
-		o := Object{Path: d.Spec.Path, Kind: d.Spec.Kind}
+		// A mask keeps the whole table from being written, also where the masked
+		// column is not asked for: who changes rows changes all of a row.
+		o := Object{Path: d.Spec.Path, Kind: d.Spec.Kind, ReadOnly: key.Access == resource.Write && len(masks) > 0}
 		for _, c := range d.Spec.Columns {
 			if only == nil || ColumnNamed(only, d, c.Name) {
 				o.Columns = append(o.Columns, Column{Name: c.Name, Mask: masks[c.Name]})
@@ -460,7 +521,7 @@ func compareRef(a, b resource.Ref) int {
 	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
 
-func sortedKeys(m map[string]bool) []string {
+func sortedKeys[V any](m map[string]V) []string {
 	out := make([]string, 0, len(m))
 	for k := range m {
 		out = append(out, k)

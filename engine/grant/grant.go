@@ -53,13 +53,16 @@ func (k RoleKey) RoleName() string {
 }
 
 // SchemaName is the name of the schema that holds the masked views of a role;
-// like RoleName it is unique for the key, and the same for each access level.
+// like RoleName it is unique for the key. Reading roles leave their level out.
 func (k RoleKey) SchemaName() string {
 	suffix := ""
-	if k.Profile != DefaultProfile {
-		suffix = "_" + k.Profile // two underscores in all: no scope's slug has them
+	if k.Access != resource.Read {
+		suffix += "_" + string(k.Access)
 	}
-	return scopedName(k, suffix)
+	if k.Profile != DefaultProfile {
+		suffix += "_" + k.Profile
+	}
+	return scopedName(k, suffix) // with a suffix, two underscores in all: no scope's slug has them
 }
 
 const maxNameLen = 48
@@ -104,11 +107,19 @@ type Object struct {
 	Path    []string `json:"path"` // database, schema, table, as the platform spells them
 	Kind    string   `json:"kind"`
 	Columns []Column `json:"columns"`
+	// ReadOnly keeps the members of a writing role from changing rows.
+	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
 // Masked reports whether any column is hidden behind a mask.
 func (o Object) Masked() bool {
 	return slices.ContainsFunc(o.Columns, func(c Column) bool { return c.Mask != nil })
+}
+
+// Writes reports whether members of the role may change rows of the object: an
+// object with a masked column is read through its view and never written.
+func (r Role) Writes(o Object) bool {
+	return r.Access == resource.Write && !o.ReadOnly && !o.Masked()
 }
 
 // Compare orders objects by path.
@@ -126,7 +137,7 @@ type Grant struct {
 	RoleKey
 	Principal string         `json:"principal"` // the account, as the platform spells it
 	NotAfter  time.Time      `json:"notAfter,omitzero"`
-	Requests  []resource.Ref `json:"requests"` // every live request that justifies it, ordered
+	Requests  []resource.Ref `json:"requests"` // all that justifies it, ordered: live requests, and the product where a birthright does
 }
 
 // Key identifies a grant on its platform.
@@ -159,15 +170,21 @@ type Approval struct {
 	NotBefore     time.Time     `json:"notBefore,omitzero"`
 	Until         time.Time     `json:"until,omitzero"` // exclusive; zero means no end
 	Seq           uint64        `json:"seq"`            // of the record in the ledger
+	// DecidedAt is when the determination was made: durations run from it.
+	DecidedAt time.Time `json:"decidedAt,omitzero"`
+	// Approved is the request as it was approved, where the file on main may
+	// have been edited since; nil where it is not known.
+	Approved *resource.AccessRequest `json:"-"`
 }
 
 // Determinations are the approvals in force, by request. A revocation or a
 // denial removes its request.
 type Determinations map[resource.Name]Approval
 
-// Prevented is an approved request that gives no access now, and why.
+// Prevented is an approved request that gives no access now, or less than it
+// asks for, and why.
 type Prevented struct {
 	Request resource.Name `json:"request"`
-	State   string        `json:"state"` // waiting, expired, suspended, unmapped, left, edited, observed …
+	State   string        `json:"state"` // one of the States
 	Reason  string        `json:"reason"`
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/resource"
@@ -17,6 +18,10 @@ type Desired struct {
 	// Ended holds the requests whose window is over: losing only these is an
 	// expiry and passes every limit.
 	Ended map[resource.Name]bool
+	// Now is the instant of State. A grant that is not wanted any more and whose
+	// own end has passed expired, whatever became of its requests; the zero time
+	// leaves that out.
+	Now time.Time
 	// Applied holds the grants that the ledger says were applied and not
 	// revoked since: one that is missing on the platform is drift.
 	Applied map[grant.Key]bool
@@ -26,7 +31,8 @@ type Desired struct {
 // desired. Only connections among observed are planned for.
 //
 //	observed  desired  difference            change
-//	grant     -        all requests ended    revoke, expired: never held
+//	grant     -        all requests ended,   revoke, expired: never held
+//	                   or its own end passed
 //	grant     -        no request at all     revoke, unexpected
 //	grant     -        otherwise             revoke, withdrawn
 //	-         grant    -                     grant (drift where the ledger says applied)
@@ -34,7 +40,7 @@ type Desired struct {
 //	role      -        -                     retire
 //	-         role     -                     provision
 //	role      role     objects               provision
-//	unknown   -        all requests ended    revoke, expired
+//	unknown   -        ended as above        revoke, expired
 //	unknown   any      otherwise             nothing
 //
 // When one platform would lose more than limits allow, its changes that take
@@ -133,8 +139,11 @@ func lossReason(desired Desired, g grant.Grant) Reason {
 	if len(g.Requests) == 0 {
 		return ReasonUnexpected
 	}
+	if !desired.Now.IsZero() && !g.NotAfter.IsZero() && !desired.Now.Before(g.NotAfter) {
+		return ReasonExpired
+	}
 	for _, r := range g.Requests {
-		if !desired.Ended[r.Name] {
+		if r.Kind != resource.KindAccessRequest || !desired.Ended[r.Name] { // a product does not end as a request of its name does
 			return ReasonWithdrawn
 		}
 	}
@@ -163,7 +172,7 @@ func rolesOf(s grant.State, connection resource.Name) map[grant.RoleKey]grant.Ro
 
 func sameObjects(a, b grant.Role) bool {
 	return slices.EqualFunc(a.Objects, b.Objects, func(x, y grant.Object) bool {
-		return slices.Equal(x.Path, y.Path) && slices.EqualFunc(x.Columns, y.Columns, sameColumn)
+		return x.ReadOnly == y.ReadOnly && slices.Equal(x.Path, y.Path) && slices.EqualFunc(x.Columns, y.Columns, sameColumn)
 	})
 }
 
