@@ -134,7 +134,7 @@ func TestFaultsHoldWhatIsAgreed(t *testing.T) {
 		{"no such product", func(t *testing.T, s *scene) { s.base = setOf(t, people) }, pending, ""},
 		{"no such form", func(t *testing.T, s *scene) {
 			s.base = setOf(t, people, strings.Replace(product(anyFinance), "forms: {dataAccess: ask}", "forms: {dataAccess: gone}", 1))
-		}, pending, "no review flow to decide by"},
+		}, pending, `the form "gone" that it has to fill in does not exist`},
 	} {
 		s := newScene(t, anyFinance, forAnn)
 		s.says(bo, approve, "")
@@ -212,7 +212,7 @@ func TestWithdrawal(t *testing.T) {
 
 func TestOneDenialOrOnePendingHoldsThePullRequest(t *testing.T) {
 	s := newScene(t, anyFinance, forAnn)
-	second := strings.NewReplacer("orders/r1", "orders/r2", "name: r1", "name: r2", "ann", "cy").Replace(request(forAnn))
+	second := strings.NewReplacer("orders/r1", "orders/r2", "name: r1", "name: r2", "user: ann", "user: cy").Replace(request(forAnn))
 	s.head = setOf(t, people, product(anyFinance), request(forAnn), second)
 	r2, _ := resource.Get[*resource.AccessRequest](s.head, resource.KindAccessRequest, "r2")
 	s.facts.Files = append(s.facts.Files, review.File{Path: "requests/orders/r2.yaml", Mode: "100644", NewBlob: r2.Origin().OID})

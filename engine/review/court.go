@@ -12,6 +12,8 @@ import (
 type court struct {
 	decider    Decider
 	base, head *resource.Set
+	opened     *resource.Set // nil where it is not known
+	notOpened  string        // why
 	facts      Facts
 	dir        directory
 	now        time.Time
@@ -153,9 +155,12 @@ func results(verdicts []verdict, counted []string, otherwise string) []ReviewRes
 }
 
 func flowRef(chosen resource.Chosen) FlowRef {
-	ref := FlowRef{Mode: chosen.Mode, From: "default"}
+	ref := FlowRef{Mode: chosen.Mode, From: chosen.Stated.String()}
 	if chosen.From != (resource.Ref{}) {
-		ref.From, ref.At = chosen.From.String(), chosen.At.String()
+		ref.At = chosen.At.String()
+	}
+	for _, lost := range chosen.Inactive {
+		ref.Inactive = append(ref.Inactive, lost.String()+" at "+lost.At.String())
 	}
 	if chosen.Rule >= 0 {
 		ref.Rule = strconv.Itoa(chosen.Rule)

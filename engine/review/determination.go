@@ -59,7 +59,8 @@ type Determination struct {
 	Flow        FlowRef        `json:"flow"`
 	Stages      []StageResult  `json:"stages"`
 	Reviews     []ReviewResult `json:"reviews"`
-	Missing     []Need         `json:"missing,omitempty"` // what would move it on, and who can do it
+	Missing     []Need         `json:"missing,omitempty"`   // what would move it on, and who can do it
+	Deadlines   *Deadlines     `json:"deadlines,omitempty"` // of a pending request
 	Constraints []string       `json:"constraints,omitempty"`
 
 	// Input and Decision are what was asked and answered, canonical JSON.
@@ -70,9 +71,11 @@ type Determination struct {
 // FlowRef says which review flow counted and where it is written.
 type FlowRef struct {
 	Mode resource.ReviewMode `json:"mode"`
-	From string              `json:"from"` // the resource that holds the flow, or "default"
+	From string              `json:"from"` // what holds the flow: RequestForm/pii, Connection/warehouse level shop, or default
 	At   string              `json:"at,omitempty"`
 	Rule string              `json:"rule,omitempty"` // index of the conditional rule that matched
+	// Inactive are the flows that lost to this one, each with its place.
+	Inactive []string `json:"inactive,omitempty"`
 }
 
 // StageState is how a stage stands.

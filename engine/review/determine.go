@@ -15,7 +15,8 @@ import (
 // Determine judges a pull request: every request that it adds, changes or
 // deletes, or the pull request as a whole where it touches anything else.
 // base is the Set at facts.Base, and people, stewards, forms and flows come from
-// it; head is read for the request files of the pull request alone.
+// it; head is read for the request files of the pull request alone. See
+// DetermineIn for a form that was edited while the pull request was open.
 //
 //	paths touched                  class       judged by
 //	none                           empty       nobody: skipped
@@ -33,12 +34,19 @@ import (
 // An error means that the facts themselves are unusable; then nothing is
 // known, and nothing may be granted.
 func Determine(ctx context.Context, d Decider, base, head *resource.Set, facts Facts) (Judgement, error) {
+	return DetermineIn(ctx, d, Sets{Base: base, Head: head}, facts)
+}
+
+// DetermineIn is Determine with the repository as it was when the pull request
+// was first seen: a form that the request pinned then still counts, with its own
+// flow. Who the stewards are is asked at base.
+func DetermineIn(ctx context.Context, d Decider, sets Sets, facts Facts) (Judgement, error) {
 	if err := usable(facts); err != nil {
 		return Judgement{}, err
 	}
 	c := &court{
-		decider: d, base: base, head: head, facts: facts,
-		dir: newDirectory(base), now: facts.ObservedAt.UTC().Truncate(time.Second),
+		decider: d, base: sets.Base, head: sets.Head, opened: sets.Opened, notOpened: sets.NotOpened, facts: facts,
+		dir: newDirectory(sets.Base), now: facts.ObservedAt.UTC().Truncate(time.Second),
 	}
 	j := Judgement{Class: classify(facts.Files)}
 	switch j.Class {

@@ -76,21 +76,24 @@ const (
 
 // Facts is everything that counts about a pull request, read at one time.
 type Facts struct {
-	Repo        string  `json:"repo"` // Repository spec.id
-	Forge       string  `json:"forge"`
-	PullRequest string  `json:"pullRequest"`
-	Title       string  `json:"title,omitempty"`
-	State       State   `json:"state"`
-	BaseRef     string  `json:"baseRef"`
-	Base        string  `json:"base"` // tip of BaseRef
-	Head        string  `json:"head"`
-	MergeBase   string  `json:"mergeBase"`
-	ResultTree  string  `json:"resultTree"` // of merging Head into Base; empty when they conflict
-	Conflicts   string  `json:"conflicts,omitempty"`
-	Author      Actor   `json:"author"`
-	Pushers     []Actor `json:"pushers"`
-	CoAuthors   []Actor `json:"coAuthors"`
-	Files       []File  `json:"files"`
+	Repo        string `json:"repo"` // Repository spec.id
+	Forge       string `json:"forge"`
+	PullRequest string `json:"pullRequest"`
+	Title       string `json:"title,omitempty"`
+	State       State  `json:"state"`
+	BaseRef     string `json:"baseRef"`
+	Base        string `json:"base"` // tip of BaseRef
+	// OpenedBase is the tip of BaseRef when the engine first saw the pull
+	// request, which its own signature attests; empty where it does not.
+	OpenedBase string  `json:"openedBase,omitempty"`
+	Head       string  `json:"head"`
+	MergeBase  string  `json:"mergeBase"`
+	ResultTree string  `json:"resultTree"` // of merging Head into Base; empty when they conflict
+	Conflicts  string  `json:"conflicts,omitempty"`
+	Author     Actor   `json:"author"`
+	Pushers    []Actor `json:"pushers"`
+	CoAuthors  []Actor `json:"coAuthors"`
+	Files      []File  `json:"files"`
 	// ChangeDigest covers the repository, every changed path and its new bytes;
 	// it is what reviewers agree to, and survives a rebase.
 	ChangeDigest  string    `json:"changeDigest"`

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"path"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -21,14 +23,23 @@ import (
 var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
 // setOf reads the files of a txtar archive; each file's OID is "oid:" and its
-// digest, as if git had hashed it.
+// digest, as if git had hashed it. DIGEST(name) stands for the digest of a form or
+// an agreement of the archives.
 func setOf(t testing.TB, archives ...string) *resource.Set {
 	t.Helper()
-	var all []resource.Resource
+	var files []txtar.File
 	for _, archive := range archives {
-		for _, f := range txtar.Parse([]byte(archive)).Files {
-			all = append(all, decode(t, f.Name, f.Data))
+		files = append(files, txtar.Parse([]byte(archive)).Files...)
+	}
+	var pins []string
+	for _, f := range files {
+		if dir, file := path.Split(f.Name); dir == "forms/" || dir == "agreements/" {
+			pins = append(pins, "DIGEST("+strings.TrimSuffix(file, ".yaml")+")", resource.Origin{Raw: f.Data}.Digest())
 		}
+	}
+	var all []resource.Resource
+	for _, f := range files {
+		all = append(all, decode(t, f.Name, []byte(strings.NewReplacer(pins...).Replace(string(f.Data)))))
 	}
 	return resource.NewSet(all...)
 }
@@ -154,7 +165,7 @@ func request(rest string) string {
 	return "-- " + requestPath + ` --
 kind: AccessRequest
 metadata: {name: r1}
-spec: {type: data-access, target: {product: orders}, requester: ann, form: {name: ask, digest: "sha256:0"}, ` + rest + "}\n"
+spec: {type: data-access, target: {product: orders}, requester: ann, form: {name: ask, digest: "DIGEST(ask)"}, ` + rest + "}\n"
 }
 
 const forAnn = `beneficiaries: [{user: ann}], duration: 90d`

@@ -22,7 +22,11 @@ func (c *court) file(ctx context.Context, f File) Determination {
 		return c.lifecycle(det)
 	}
 	det.Request, det.ContentDigest = req.Ref().Name, req.Digest()
-	return c.lifecycle(c.request(ctx, det, f, old, req))
+	det = c.lifecycle(c.request(ctx, det, f, old, req))
+	if det.Outcome != Pending {
+		det.Deadlines = nil
+	}
+	return det
 }
 
 func requestAt(s *resource.Set, file string) *resource.AccessRequest {
@@ -44,7 +48,12 @@ func (c *court) request(ctx context.Context, det Determination, f File, old, req
 	if o := c.facts.OpenedAt; !o.IsZero() && o.Before(since) {
 		since = o
 	}
-	chosen, err := resource.Flow(c.base, req, since)
+	pin := resource.PinOf(c.base, c.opened, c.former(req), req)
+	if pin.Form == nil {
+		det.Reason, _ = pin.Problem()
+		return det
+	}
+	chosen, err := resource.FlowWith(c.base, pin.Form, req, since)
 	if err != nil {
 		det.Reason = "there is no review flow to decide by: " + err.Error()
 		return det
@@ -62,7 +71,7 @@ func (c *court) request(ctx context.Context, det Determination, f File, old, req
 		stages = []inputStage{} // its stewards may deny, and nobody need approve
 	}
 	doc.Stages = list(stages)
-	fault := c.bounds(&det, &doc, req)
+	fault := c.bounds(&det, &doc, chosen, req)
 	det = c.decide(ctx, det, doc, stages, verdicts)
 	if fault == "" {
 		fault = c.fault(f, old, req)
@@ -70,6 +79,12 @@ func (c *court) request(ctx context.Context, det Determination, f File, old, req
 	if det.Outcome.Grants() && fault != "" {
 		det.hold(Pending, fault)
 	}
+	if why, need := c.barred(req, pin); why != "" && (det.Outcome == Pending || det.Outcome.Grants()) {
+		det.hold(Pending, why)
+		det.Missing = append([]Need{need}, det.Missing...)
+	}
+	deadlines := DeadlinesOf(chosen.ReviewFlow, since, c.now)
+	det.Deadlines = &deadlines
 	return det
 }
 
@@ -77,13 +92,13 @@ func (c *court) request(ctx context.Context, det Determination, f File, old, req
 // stages, and is under the eyes of those who decide where nothing is stated.
 func deciding(chosen resource.Chosen) resource.Chosen {
 	if chosen.Mode == resource.ReviewAutomatic {
-		chosen.Stages, chosen.From, chosen.Rule = resource.DefaultStages(), resource.Ref{}, -1
+		chosen.Stages, chosen.Stated, chosen.Rule = resource.DefaultStages(), resource.Stated{}, -1
 	}
 	return chosen
 }
 
 // bounds fills in when access begins, and by when it must end.
-func (c *court) bounds(det *Determination, doc *inputDoc, req *resource.AccessRequest) (fault string) {
+func (c *court) bounds(det *Determination, doc *inputDoc, chosen resource.Chosen, req *resource.AccessRequest) (fault string) {
 	if nb := req.Spec.NotBefore; nb.Stated() {
 		t, err := nb.Time()
 		if err != nil {
@@ -92,7 +107,7 @@ func (c *court) bounds(det *Determination, doc *inputDoc, req *resource.AccessRe
 		det.NotBefore = t
 		doc.NotBefore = stamp(t)
 	}
-	end, bounded, err := resource.MaxEnd(c.base, req, c.now)
+	end, bounded, err := resource.MaxEndWith(c.base, chosen, req, c.now)
 	if err != nil {
 		return "its end cannot be computed: " + err.Error()
 	}

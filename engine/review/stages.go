@@ -22,13 +22,13 @@ func stagesOf(base *resource.Set, chosen resource.Chosen, target resource.Target
 		}
 		res := inputStage{
 			Mode: mode, Count: stage.Count, Distinct: stage.Distinct == nil || *stage.Distinct,
-			Sources: []inputSource{}, at: stageAt(base, chosen, i),
+			Sources: []inputSource{}, at: stageAt(chosen, i),
 		}
 		for j, source := range sources {
 			people := resource.Stewards(base, source, target, now)
 			all = append(all, people...)
 			res.Sources = append(res.Sources, inputSource{
-				Source: sourceText(source), People: without(people, in), at: stageAt(base, chosen, i, mode, j),
+				Source: sourceText(source), People: without(people, in), at: stageAt(chosen, i, mode, j),
 			})
 		}
 		out = append(out, res)
@@ -48,16 +48,11 @@ func without(people []resource.Name, in interests) []resource.Name {
 }
 
 // stageAt is where a stage is written, or a source in it.
-func stageAt(base *resource.Set, chosen resource.Chosen, stage int, rest ...any) string {
-	holder, ok := base.Find(chosen.From)
-	if !ok {
+func stageAt(chosen resource.Chosen, stage int, rest ...any) string {
+	if chosen.From == (resource.Ref{}) {
 		return ""
 	}
-	path := []any{"spec", "review"}
-	if chosen.Rule >= 0 {
-		path = append(path, "rules", chosen.Rule)
-	}
-	return holder.At(append(append(path, "stages", stage), rest...)...).String()
+	return chosen.StagePlace(stage, rest...).String()
 }
 
 // sourceText names a steward source as people write it.
