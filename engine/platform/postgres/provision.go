@@ -45,7 +45,7 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	}
 	seen := map[relName]bool{}
 	for _, o := range want.Objects {
-		kept, f := s.serveObject(want.Access, o)
+		kept, f := s.serveObject(o)
 		note(f)
 		if f != nil && len(kept.Columns) == 0 {
 			continue
@@ -61,7 +61,7 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	return can, worst
 }
 
-func (s *snapshot) serveObject(level resource.AccessLevel, o grant.Object) (grant.Object, *fault) {
+func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
 	if len(o.Path) != 3 {
 		return grant.Object{}, faultf(platform.Unsupported, "path %s is not database, schema and table: correct the data source", dotted(o.Path))
 	}
@@ -75,10 +75,7 @@ func (s *snapshot) serveObject(level resource.AccessLevel, o grant.Object) (gran
 	if r.owner == viewsRole {
 		return grant.Object{}, faultf(platform.Unsupported, "%s is a masked view of ours: name the table", dotted(o.Path))
 	}
-	if o.Masked() && level != resource.Read {
-		return grant.Object{}, faultf(platform.Unsupported, "%s has masked columns and cannot be written: ask for read", dotted(o.Path))
-	}
-	kept := grant.Object{Path: o.Path, Kind: o.Kind}
+	kept := grant.Object{Path: o.Path, Kind: o.Kind, ReadOnly: o.ReadOnly}
 	var lack *fault
 	for _, c := range o.Columns {
 		have, ok := r.column(c.Name)
@@ -128,10 +125,10 @@ func (s *snapshot) wanted(r grant.Role) map[relName]*held {
 			continue
 		}
 		names := columnNames(o)
-		for _, priv := range columnPrivileges(r.Access) {
+		for _, priv := range columnPrivileges(r.Writes(o)) {
 			h.add(access{priv: priv, columns: names})
 		}
-		if r.Access == resource.Write {
+		if r.Writes(o) {
 			h.table["DELETE"] = true
 		}
 		out[relName{o.Path[1], o.Path[2]}] = h
@@ -139,8 +136,8 @@ func (s *snapshot) wanted(r grant.Role) map[relName]*held {
 	return out
 }
 
-func columnPrivileges(level resource.AccessLevel) []string {
-	if level == resource.Write {
+func columnPrivileges(writes bool) []string {
+	if writes {
 		return []string{"INSERT", "SELECT", "UPDATE"}
 	}
 	return []string{"SELECT"}
@@ -182,10 +179,10 @@ func (b *builder) clear(can grant.Role) {
 		}
 		b.use(name, o.Path[1])
 		r := b.s.rels[relName{o.Path[1], o.Path[2]}]
-		for _, priv := range columnPrivileges(can.Access) {
+		for _, priv := range columnPrivileges(can.Writes(o)) {
 			b.grantColumns("open the listed columns", name, r, priv, columnNames(o))
 		}
-		if can.Access == resource.Write {
+		if can.Writes(o) {
 			b.grantTable("let members delete rows", name, r, "DELETE")
 		}
 	}

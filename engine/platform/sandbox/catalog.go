@@ -83,7 +83,7 @@ func readRoles(conn *sqlite.Conn, connection resource.Name, name string) ([]*rol
 func readObjects(conn *sqlite.Conn, r *role) error {
 	var all []grant.Object
 	var ids []int64
-	err := query(conn, `SELECT t.id, t.db, t.schema, t.name, o.kind, c.name, c.mask
+	err := query(conn, `SELECT t.id, t.db, t.schema, t.name, o.kind, o.read_only, c.name, c.mask
 		FROM assent_objects o
 		JOIN assent_tables t ON t.id = o.table_id
 		JOIN assent_columns c ON c.role = o.role AND c.table_id = o.table_id
@@ -93,12 +93,13 @@ func readObjects(conn *sqlite.Conn, r *role) error {
 			ids = append(ids, id)
 			all = append(all, grant.Object{
 				Path: []string{st.ColumnText(1), st.ColumnText(2), st.ColumnText(3)}, Kind: st.ColumnText(4),
+				ReadOnly: st.ColumnBool(5),
 			})
 		}
-		col := grant.Column{Name: st.ColumnText(5)}
-		if !st.ColumnIsNull(6) {
+		col := grant.Column{Name: st.ColumnText(6)}
+		if !st.ColumnIsNull(7) {
 			col.Mask = new(resource.Mask)
-			if err := json.Unmarshal([]byte(st.ColumnText(6)), col.Mask); err != nil {
+			if err := json.Unmarshal([]byte(st.ColumnText(7)), col.Mask); err != nil {
 				return fmt.Errorf("read mask of %s: %w", col.Name, err)
 			}
 		}

@@ -51,6 +51,7 @@
 // zero, and gives NULL for anything else. NULL stays NULL, but for constant.
 //
 // A member at the write level may INSERT, UPDATE and DELETE rows of a table
-// that is open as a whole and clear. Where a column is masked or not listed,
-// rows may be inserted only, in the columns that are listed and clear.
+// that is open as a whole and clear. Where a column is not listed, rows may be
+// inserted only, in the columns that are listed. A table with a masked column,
+// and one that is opened for reading only, is read and never written.
 package sandbox

@@ -43,16 +43,12 @@ func openObject(k grant.RoleKey, o grant.Object, tableID int64) statement {
 	clear := idents(clearColumns(o.Columns))
 	st := statement{why: "the role may read it", run: func(conn *sqlite.Conn) error { return insertObject(conn, k.RoleName(), o, tableID) }}
 	if o.Masked() {
-		with := ""
-		if k.Access == resource.Write && clear != "" {
-			with = " WITH INSERT (" + clear + ")"
-		}
-		st.text = "CREATE VIEW " + ident(viewName(k, o.Path)) + " FOR ROLE " + who + with + " AS " + viewSQL(o.Columns, rel, shownPrefix)
+		st.text = "CREATE VIEW " + ident(viewName(k, o.Path)) + " FOR ROLE " + who + " AS " + viewSQL(o.Columns, rel, shownPrefix)
 		st.why = "masked columns are read through a view"
 		return st
 	}
 	privileges := "SELECT (" + clear + ")"
-	if k.Access == resource.Write {
+	if (grant.Role{RoleKey: k}).Writes(o) {
 		privileges = "SELECT, WRITE (" + clear + ")"
 	}
 	st.text = "GRANT " + privileges + " ON " + rel + " TO ROLE " + who
@@ -69,7 +65,7 @@ func clearColumns(cols []grant.Column) (names []string) {
 }
 
 func insertObject(conn *sqlite.Conn, role string, o grant.Object, tableID int64) error {
-	if err := exec(conn, `INSERT INTO assent_objects VALUES (?, ?, ?)`, role, tableID, o.Kind); err != nil {
+	if err := exec(conn, `INSERT INTO assent_objects VALUES (?, ?, ?, ?)`, role, tableID, o.Kind, o.ReadOnly); err != nil {
 		return err
 	}
 	for i, c := range o.Columns {

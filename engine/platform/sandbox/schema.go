@@ -13,7 +13,7 @@ import (
 )
 
 // formatVersion is the version of the bookkeeping that this engine reads.
-const formatVersion = "1"
+const formatVersion = "2"
 
 // schemaSQL is the bookkeeping. A table has an id drawn at random, so that what
 // was opened on a dropped table is not open on its namesake.
@@ -35,6 +35,7 @@ CREATE TABLE assent_roles (
 ) STRICT;
 CREATE TABLE assent_objects (
 	role TEXT NOT NULL, table_id INTEGER NOT NULL, kind TEXT NOT NULL,
+	read_only INTEGER NOT NULL, -- for the members of a writing role
 	PRIMARY KEY (role, table_id)
 ) STRICT;
 CREATE TABLE assent_columns (

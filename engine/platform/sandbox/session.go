@@ -31,7 +31,7 @@ type view struct {
 	relation string
 	columns  []grant.Column // in order; one that is not open is masked with NULL
 	open     map[string]bool
-	insert   map[string]bool // columns that may be inserted through it
+	insert   map[string]bool // columns that may be inserted through it; none of a masked object
 	mine     bool            // the account may read something of it
 }
 
@@ -74,16 +74,16 @@ func (a *reach) addRole(r *role, mine bool) {
 			a.addMasked(r.role.RoleKey, o, mine)
 		} else if mine {
 			add(a.read, relation(o.Path), columnNames(o.Columns))
-			if r.role.Access == resource.Write {
+			if r.role.Writes(o) {
 				add(a.write, relation(o.Path), columnNames(o.Columns))
 			}
 		}
 	}
 }
 
-// addMasked adds a masked object. The levels of one product share the address;
-// where two of an account's roles disagree on a column for a moment, it is
-// shown through neither.
+// addMasked adds a masked object, which is read and never written. Where two of
+// an account's roles that share the address disagree on a column for a moment,
+// it is shown through neither.
 func (a *reach) addMasked(k grant.RoleKey, o grant.Object, mine bool) {
 	name := viewName(k, o.Path)
 	v := a.views[name]
@@ -95,11 +95,6 @@ func (a *reach) addMasked(k grant.RoleKey, o grant.Object, mine bool) {
 		v.columns = merge(v.columns, o.Columns)
 	}
 	v.open = set(columnNames(v.columns))
-	if mine && k.Access == resource.Write {
-		for _, c := range clearColumns(o.Columns) {
-			v.insert[c] = true
-		}
-	}
 }
 
 func merge(a, b []grant.Column) []grant.Column {
