@@ -7,14 +7,20 @@ import (
 )
 
 // withdrawal judges the deletion of a request. It takes access away and gives
-// none, so one word is enough: of whom it concerns, or of any steward of its
-// target.
+// none, so the word of one person is enough.
 //
-//	opened or approved by                    outcome
-//	the requester or a beneficiary           approved, withdrawn
-//	a steward of the request                 approved, withdrawn
-//	the owner of a service account in it     approved, withdrawn
-//	anybody else                             pending
+//	opened or approved by                            outcome
+//	the requester                                    approved, withdrawn
+//	a beneficiary whom the request names             approved, withdrawn
+//	the owner of a service account that it names     approved, withdrawn
+//	the manager of a person whom it names            approved, withdrawn
+//	a steward of the request                         approved, withdrawn
+//	anybody with GOVERNANCE                          approved, withdrawn
+//	a member of a group that it names                pending
+//	anybody else                                     pending
+//
+// A member of a group may not end what everybody else in it has: whoever no
+// longer wants it leaves the group, or is left out of it.
 func (c *court) withdrawal(f File, old *resource.AccessRequest) Determination {
 	det := c.blank(f.Path)
 	if old == nil {
@@ -22,28 +28,54 @@ func (c *court) withdrawal(f File, old *resource.AccessRequest) Determination {
 		return det
 	}
 	det.Request = old.Ref().Name
-	in := interestsIn(c.dir, Facts{}, old)
-	var stewards []resource.Name
+	allowed := c.concerned(old)
 	if chosen, err := resource.Flow(c.base, old, c.now); err == nil {
 		det.Flow = flowRef(chosen)
-		_, stewards = stagesOf(c.base, deciding(chosen), old.Spec.Target, interests{}, c.now)
+		_, stewards := stagesOf(c.base, deciding(chosen), old.Spec.Target, interests{}, c.now)
+		allowed = append(allowed, stewards...)
 	}
-	allowed := slices.Clone(stewards)
-	for name := range in {
-		allowed = append(allowed, name)
-	}
+	governance := resource.StewardSource{Permission: resource.PermissionGovernance}
+	allowed = append(allowed, resource.Stewards(c.base, governance, resource.Target{}, c.now)...)
 	slices.Sort(allowed)
 	allowed = slices.Compact(allowed)
 	verdicts := panel{dir: c.dir, facts: c.facts, interests: interests{}, stewards: allowed, now: c.now}.judge()
 	by, counted := c.withdrawnBy(allowed, verdicts)
 	det.Reviews = results(verdicts, counted, "a withdrawal needs one word only")
 	if by == "" {
-		det.Reason = "only the requester, a beneficiary or a steward can withdraw a request; one of them may approve this"
+		det.Reason = "a request is withdrawn by its requester, a person it names, their manager, a steward or GOVERNANCE; one of them may approve this"
+		if c.onlyAMember(old) {
+			det.Reason = "a member of a group cannot withdraw the access of the whole group; leave the group, or ask " +
+				"the requester or a steward to approve this"
+		}
 		det.Missing = []Need{{What: "an approval by somebody who may withdraw the request", People: allowed, At: old.At("spec").String()}}
 		return det
 	}
 	det.Outcome, det.Reason = Approved, "withdrawn by "+string(by)
 	return det
+}
+
+// concerned are the people who may withdraw a request because it is theirs:
+// persons that are active, in no order.
+func (c *court) concerned(req *resource.AccessRequest) []resource.Name {
+	names := []resource.Name{req.Spec.Requester}
+	for _, b := range req.Spec.Beneficiaries {
+		names = append(names, b.User)
+		for _, name := range []resource.Name{b.User, b.ServiceAccount} {
+			if u, ok := resource.UserOf(c.base, name); ok {
+				names = append(names, u.Spec.Manager, u.Spec.Owner)
+			}
+		}
+	}
+	return slices.DeleteFunc(names, func(n resource.Name) bool {
+		u, ok := resource.UserOf(c.base, n)
+		return !ok || u.IsService() || !resource.Active(u, c.now)
+	})
+}
+
+// onlyAMember reports whether the author is in a group that the request names.
+func (c *court) onlyAMember(req *resource.AccessRequest) bool {
+	author, why := c.dir.person(c.facts.Author)
+	return why == "" && slices.Contains(resource.People(c.base, req.Spec.Beneficiaries), author)
 }
 
 // withdrawnBy is who withdraws: the one who opened the pull request, else the
