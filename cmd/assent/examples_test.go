@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/assent-dev/assent/engine/forge/local"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/resource"
+)
+
+const examplesDir = "../../examples"
+
+// stories are the examples that have a story to play.
+func stories(t *testing.T) []string {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(examplesDir, "*", "story.txtar"))
+	if err != nil || len(found) == 0 {
+		t.Fatalf("no example has a story: %v", err)
+	}
+	return found
+}
+
+// TestStories plays every example: its story, and on the way each command of its
+// README, with the output that the README shows.
+func TestStories(t *testing.T) {
+	for _, story := range stories(t) {
+		name := filepath.Base(filepath.Dir(story))
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			guide := readGuide(t, filepath.Join(examplesDir, name, "README.md"))
+			t.Cleanup(func() { guide.finish(t) }) // the script runs in parallel
+			testscript.Run(t, testscript.Params{
+				Files: []string{story},
+				Setup: func(e *testscript.Env) error {
+					e.Setenv("HOME", e.WorkDir)
+					e.Setenv("GIT_AUTHOR_NAME", "story")
+					e.Setenv("GIT_AUTHOR_EMAIL", "story@example.com")
+					e.Setenv("GIT_COMMITTER_NAME", "story")
+					e.Setenv("GIT_COMMITTER_EMAIL", "story@example.com")
+					e.Setenv("GIT_CONFIG_NOSYSTEM", "1")
+					return nil
+				},
+				Cmds: map[string]func(*testscript.TestScript, bool, []string){
+					"world":   worldCmd,
+					"guide":   guide.cmd,
+					"query":   queryCmd,
+					"propose": proposeCmd,
+					"later":   laterCmd,
+				},
+				RequireExplicitExec: true,
+			})
+		})
+	}
+}
+
+// TestPlay lays an example out where somebody can follow its README by hand:
+//
+//	PLAY=$PWD/play go test ./cmd/assent -run TestPlay/bank
+func TestPlay(t *testing.T) {
+	dir := os.Getenv("PLAY")
+	if dir == "" {
+		t.Skip("name a directory in PLAY to have an example laid out there")
+	}
+	for _, story := range stories(t) {
+		name := filepath.Base(filepath.Dir(story))
+		t.Run(name, func(t *testing.T) {
+			if err := layOut(t.Context(), name, dir); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// worldCmd is `world NAME`: it lays the example out in the script's directory.
+func worldCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: world NAME")
+	}
+	ts.Check(layOut(context.Background(), args[0], ts.Getenv("WORK")))
+}
+
+// layOut makes a repository of examples/NAME in dir/NAME with keys made now in
+// dir/keys, a ledger, and a sandbox for each connection that holds the tables
+// which the sources describe and an account for everybody.
+func layOut(ctx context.Context, name, dir string) error {
+	w := &demoWorld{repoDir: filepath.Join(dir, name), keyDir: filepath.Join(dir, "keys"), clock: time.Now().UTC()}
+	files, err := w.exampleFiles(os.DirFS(filepath.Join(examplesDir, name)))
+	if err != nil {
+		return err
+	}
+	db, err := gitdb.Init(w.repoDir, "main", false)
+	if err != nil {
+		return err
+	}
+	for file, data := range files {
+		if err := writeFile(filepath.Join(w.repoDir, filepath.FromSlash(file)), data); err != nil {
+			return err
+		}
+	}
+	settings, err := repositoryIn(files)
+	if err != nil {
+		return err
+	}
+	state := filepath.Join(db.GitDir(), "assent")
+	who := gitdb.Person{Name: "governance", Email: "governance@example.com", When: w.clock}
+	if _, err := foundRepository(ctx, db, state, settings.Spec.ID, files, who); err != nil {
+		return err
+	}
+	if err := db.ResetIndex(); err != nil {
+		return err
+	}
+	if w.workspace, err = openWorkspace(ctx, w.repoDir, "", time.Now); err != nil {
+		return err
+	}
+	for c := range resource.Of[*resource.Connection](w.snapshot.Set) {
+		if err := fillSandbox(ctx, w.workspace, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// queryCmd is `query [CONNECTION:]ACCOUNT SQL`: it asks a sandbox as a consumer
+// would, and `! query` expects to be refused.
+func queryCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 2 {
+		ts.Fatalf("usage: query CONNECTION:ACCOUNT SQL")
+	}
+	connection, account, _ := strings.Cut(args[0], ":")
+	people, err := consumersOf(context.Background(), ts.MkAbs("."), connection)
+	ts.Check(err)
+	defer people.close()
+	rows, denied, err := people.query(context.Background(), account, args[1])
+	switch {
+	case denied != neg:
+		ts.Fatalf("refused: %t, want %t (%v)", denied, neg, err)
+	case err != nil && !denied:
+		ts.Fatalf("%v", err)
+	}
+	for _, row := range rows {
+		fmt.Fprintln(ts.Stdout(), strings.Join(row, " | "))
+	}
+}
+
+// proposeCmd is `propose ID KEY FILE...`: it opens a pull request with files as
+// they are in the work tree, or without those that are not there any more, and
+// puts the work tree back.
+func proposeCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: propose ID KEY FILE...")
+	}
+	ctx := context.Background()
+	w, err := openWorkspace(ctx, ts.MkAbs("."), "", time.Now)
+	ts.Check(err)
+	key, err := personKey(ts.MkAbs(args[1]))
+	ts.Check(err)
+	me, err := w.person(key)
+	ts.Check(err)
+	draft := local.Draft{ID: args[0], Title: args[0], Files: map[string][]byte{}, Author: gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: time.Now()}}
+	for _, file := range args[2:] {
+		raw, err := os.ReadFile(ts.MkAbs(file))
+		if err != nil && !os.IsNotExist(err) {
+			ts.Fatalf("%v", err)
+		}
+		draft.Files[file] = raw
+	}
+	f, err := w.openForge(ctx)
+	ts.Check(err)
+	_, err = f.Open(ctx, key, draft)
+	ts.Check(err)
+	ts.Check(ts.Exec("git", "checkout", "--quiet", "--force", "HEAD", "--", "."))
+	ts.Check(ts.Exec("git", "clean", "--quiet", "--force", "-d"))
+}
+
+// laterCmd is `later DURATION`: one round of the reconciler when that much time
+// has gone by.
+func laterCmd(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: later DURATION")
+	}
+	ctx := context.Background()
+	then, bounded, err := resource.Duration(args[0]).After(time.Now())
+	if err != nil || !bounded {
+		ts.Fatalf("later %s: %v", args[0], err)
+	}
+	w, err := openWorkspace(ctx, ts.MkAbs("."), "", func() time.Time { return then })
+	ts.Check(err)
+	r, err := w.reconciler(true)
+	ts.Check(err)
+	rep, err := r.Once(ctx)
+	g := &global{output: "text", stdout: ts.Stdout(), stderr: ts.Stderr()}
+	ts.Check(g.finishRound(rep, err))
+}
+
+// Every heading with commands is played, so that no command goes untested.
+func TestStoriesPlayEveryGuide(t *testing.T) {
+	for _, story := range stories(t) {
+		raw, err := os.ReadFile(story)
+		if err != nil {
+			t.Fatal(err)
+		}
+		readme := filepath.Join(filepath.Dir(story), "README.md")
+		for _, part := range readGuide(t, readme).parts {
+			if len(part.commands) > 0 && !slices.Contains(strings.Split(string(raw), "\n"), "guide '"+part.heading+"'") {
+				t.Errorf("%s does not play %q of %s", story, part.heading, readme)
+			}
+		}
+	}
+}
