@@ -6,9 +6,11 @@ package audit
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"strconv"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
 
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/gitdb"
@@ -29,11 +31,13 @@ const (
 	CodeTree        Code = "tree"          // the merge holds another tree than what was reviewed gives
 	CodeFile        Code = "file"          // the request file at head or merge is not the recorded blob
 	CodeDigest      Code = "digest"        // a digest does not match the bytes
-	CodeFacts       Code = "facts"         // the facts do not name the same change, or do not decode
+	CodeFacts       Code = "facts"         // the facts are not those that git has, or do not decode
 	CodeSignature   Code = "signature"     // a review's own signature does not hold
 	CodeOutcome     Code = "outcome"       // judged again, the outcome is another
 	CodeUnreadable  Code = "unreadable"    // the record's body does not decode
-	CodeOtherRules  Code = "other-rules"   // made by other built-in rules: signatures and digests hold, the judgement was not repeated
+	CodeOtherRules  Code = "other-rules"   // made by other built-in rules; today's come to the same, so it counts
+	CodeReplayed    Code = "replayed"      // the merge was determined before
+	CodeRemoved     Code = "removed"       // the request file was removed from main since
 	CodeNoRecord    Code = "no-record"     // on main without a determination
 	CodeUnjudgeable Code = "not-judgeable" // judging again ended in an error
 )
@@ -70,76 +74,125 @@ type Custody struct {
 	Records, Determinations int
 }
 
-// Auditor checks a repository and its ledger.
+// Auditor checks a repository and its ledger. It remembers what it has checked,
+// and may be used by several goroutines.
 type Auditor struct {
 	DB     *gitdb.DB
 	Ledger *ledger.Ledger
 	Judge  *determine.Judge
 
-	admitted map[ledger.Digest]*Finding // by record; nil is admitted
+	mu       sync.Mutex
+	line     mainline
+	verdicts map[ledger.Digest]verdict // by record
+}
+
+// used is one request of one merge: it is determined once, and never again.
+type used struct {
+	merge   gitdb.OID
+	request resource.Name
+}
+
+// replay is a Custody in the making.
+type replay struct {
+	*Custody
+	line *mainline
+	used map[used]uint64          // the record that was admitted for it
+	from map[resource.Name]source // what an approval rests on
+}
+
+// source is the merge and the file that an approval rests on.
+type source struct {
+	merge gitdb.OID
+	path  string
+}
+
+// verdict is what checking one record once came to.
+type verdict struct {
+	finding  *Finding // nil where everything holds
+	approved *resource.AccessRequest
 }
 
 // Custody replays the ledger and checks every determination against main. An
 // error means that nothing is proven: the caller may revoke what expires and
 // grant nothing.
 func (a *Auditor) Custody(ctx context.Context, main gitdb.OID) (Custody, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	c := Custody{
 		Main: main, Approvals: grant.Determinations{}, Applied: map[grant.Key]grant.Grant{},
 		Servers: map[resource.Name]string{}, Merges: map[gitdb.OID]bool{}, Observed: map[string]bool{}, Confirmed: map[string]bool{},
 	}
-	chain, err := a.firstParents(main)
-	if err != nil {
-		return c, err
+	if err := a.line.follow(a.DB, main); err != nil {
+		return c, fmt.Errorf("list main: %w", err)
 	}
+	r := replay{&c, &a.line, map[used]uint64{}, map[resource.Name]source{}}
 	for v, err := range a.Ledger.Replay(ctx) {
 		if err != nil {
 			return c, fmt.Errorf("replay ledger: %w", err)
 		}
 		c.Records++
 		c.Head = ledger.Mark{Seq: v.Seq, Digest: v.Digest}
-		if err := a.apply(ctx, &c, chain, v); err != nil {
+		if err := a.apply(ctx, r, v); err != nil {
 			return c, err
 		}
 	}
+	r.dropRemoved()
 	return c, nil
 }
 
-func (a *Auditor) firstParents(tip gitdb.OID) (map[gitdb.OID]gitdb.Commit, error) {
-	commits, _, err := a.DB.FirstParents(tip, "")
-	if err != nil {
-		return nil, fmt.Errorf("list main: %w", err)
+// dropRemoved takes back the approvals whose request file main has removed since,
+// by whomever. A later commit that puts the same bytes back does not bring the
+// approval back. What an edit does to an approval is for package grant to say.
+func (r replay) dropRemoved() {
+	for _, name := range slices.Sorted(maps.Keys(r.Approvals)) {
+		from := r.from[name]
+		by, ok := r.line.removedAfter(from.path, from.merge)
+		if !ok {
+			continue
+		}
+		if _, back := r.line.there(from.path); back {
+			r.Findings = append(r.Findings, Finding{
+				Seq: r.Approvals[name].Seq, Request: name, Commit: string(by), Code: CodeRemoved,
+				Detail: from.path + " was removed by commit " + string(by) + " and put back; only a new request can bring its approval back",
+			})
+		}
+		delete(r.Approvals, name)
 	}
-	out := make(map[gitdb.OID]gitdb.Commit, len(commits))
-	for _, c := range commits {
-		out[c.OID] = c
-	}
-	return out, nil
 }
 
 // apply takes one verified record into the custody.
-func (a *Auditor) apply(ctx context.Context, c *Custody, chain map[gitdb.OID]gitdb.Commit, v ledger.Verified) error {
+func (a *Auditor) apply(ctx context.Context, r replay, v ledger.Verified) error {
 	switch v.Type {
 	case ledger.TypeDetermination:
-		return a.applyDetermination(ctx, c, chain, v)
+		return a.applyDetermination(ctx, r, v)
 	case ledger.TypeRevocation:
-		delete(c.Approvals, resource.Name(v.Subject.Request))
+		delete(r.Approvals, resource.Name(v.Subject.Request))
 	case ledger.TypeApplied, ledger.TypeRevoked:
-		return applyEffect(c, v)
+		return applyEffect(r.Custody, v)
 	case ledger.TypeObservation:
 		body, err := v.Observation()
 		if err != nil {
 			return fmt.Errorf("read record %d: %w", v.Seq, err)
 		}
-		c.Observed[ObservationKey(v.Subject, body.Code)] = true
+		r.Observed[ObservationKey(v.Subject, body.Code)] = true
 	case ledger.TypeOverride:
 		body, err := v.Override()
 		if err != nil {
 			return fmt.Errorf("read record %d: %w", v.Seq, err)
 		}
-		c.Confirmed[string(body.Batch)] = true
+		if body.Code == CodeMassRevocation && body.Batch != "" {
+			r.Confirmed[string(body.Batch)] = true
+		}
 	}
 	return nil
 }
+
+// The codes of the brake: people confirm a batch with an override of the first,
+// and that it was held is an observation of the second.
+const (
+	CodeMassRevocation     = "mass-revocation"
+	CodeMassRevocationHeld = "mass-revocation-held"
+)
 
 // ObservationKey tells observations apart, so that each is made once.
 func ObservationKey(s ledger.Subject, code string) string {
@@ -152,10 +205,15 @@ func applyEffect(c *Custody, v ledger.Verified) error {
 		return fmt.Errorf("read record %d: %w", v.Seq, err)
 	}
 	connection := resource.Name(v.Subject.Connection)
-	c.Servers[connection] = body.ServerID
+	if body.ServerID != "" {
+		c.Servers[connection] = body.ServerID
+	}
 	var change plan.Change
 	if err := json.Unmarshal(body.Change, &change); err != nil {
 		return fmt.Errorf("read record %d: change: %w", v.Seq, err)
+	}
+	if v.Type == ledger.TypeRevoked && change.Reason != plan.ReasonExpired || change.PriorRole != nil {
+		c.useConfirmations()
 	}
 	if change.Grant == nil {
 		return nil
@@ -168,192 +226,50 @@ func applyEffect(c *Custody, v ledger.Verified) error {
 	return nil
 }
 
-func (a *Auditor) applyDetermination(ctx context.Context, c *Custody, chain map[gitdb.OID]gitdb.Commit, v ledger.Verified) error {
-	c.Determinations++
+// useConfirmations ends every confirmation so far, because something was taken
+// away: a confirmed batch passes once, and the same batch later is held again.
+func (c *Custody) useConfirmations() {
+	clear(c.Confirmed)
+	maps.DeleteFunc(c.Observed, func(key string, _ bool) bool { return strings.HasPrefix(key, CodeMassRevocationHeld+"\x00") })
+}
+
+func (a *Auditor) applyDetermination(ctx context.Context, r replay, v ledger.Verified) error {
+	r.Determinations++
 	body, err := v.Determination()
 	if err != nil {
-		c.Findings = append(c.Findings, Finding{Seq: v.Seq, Code: CodeUnreadable, Detail: err.Error()})
+		r.Findings = append(r.Findings, Finding{Seq: v.Seq, Code: CodeUnreadable, Detail: err.Error()})
 		return nil
 	}
 	request := resource.Name(v.Subject.Request)
 	if body.Change.Commit != "" {
-		c.Merges[gitdb.OID(body.Change.Commit)] = true
+		r.Merges[gitdb.OID(body.Change.Commit)] = true
 	}
 	if !review.Outcome(body.Outcome).Grants() || v.Subject.Blob == "" || request == "" {
 		return nil
 	}
-	finding, err := a.admit(ctx, chain, v, body)
+	checked, err := a.admit(ctx, r, v, body)
 	if err != nil {
-		return err
+		return fmt.Errorf("check record %d: %w", v.Seq, err)
 	}
-	if finding != nil {
-		finding.Seq, finding.Request, finding.Commit = v.Seq, request, body.Change.Commit
-		c.Findings = append(c.Findings, *finding)
-		if finding.Code != CodeOtherRules {
-			return nil
-		}
+	if f := checked.finding; f != nil {
+		told := *f
+		told.Seq, told.Request, told.Commit = v.Seq, request, body.Change.Commit
+		r.Findings = append(r.Findings, told)
 	}
-	raw, err := a.DB.Blob(gitdb.OID(v.Subject.Blob), maxRequestBytes)
-	if err != nil {
-		return fmt.Errorf("read request of record %d: %w", v.Seq, err)
+	if checked.approved == nil {
+		return nil
 	}
-	c.Approvals[request] = grant.Approval{
-		Request: request, ContentDigest: resource.Origin{Raw: raw}.Digest(), PlanDigest: string(v.Subject.PlanDigest),
-		NotBefore: body.NotBefore, Until: body.Until, Seq: v.Seq,
+	begins := body.NotBefore
+	if body.DecidedAt.After(begins) {
+		begins = body.DecidedAt // what is decided in the future is not in force yet
 	}
+	r.Approvals[request] = grant.Approval{
+		Request: request, ContentDigest: checked.approved.Digest(), PlanDigest: string(v.Subject.PlanDigest),
+		NotBefore: begins, Until: body.Until, Seq: v.Seq, DecidedAt: body.DecidedAt, Approved: checked.approved,
+	}
+	r.from[request] = source{gitdb.OID(body.Change.Commit), v.Subject.Path}
+	r.used[used{gitdb.OID(body.Change.Commit), request}] = v.Seq
 	return nil
 }
 
 const maxRequestBytes = 32 << 10
-
-// admit checks every link from a record to the bytes on main. Links that depend
-// on main's tip are checked each time; the others once for each record.
-//
-//	the merge is on main's first-parent chain, its parent and tree are as recorded
-//	the tree is the merge of the first parent and the reviewed head
-//	the request file at head and at the merge is the recorded blob, an ordinary file
-//	the content digest covers repository, path and bytes
-//	every review that is a signed statement verifies, names this change and is its signer's
-//	judged again at the first parent, the outcome and its end are the same
-func (a *Auditor) admit(ctx context.Context, chain map[gitdb.OID]gitdb.Commit, v ledger.Verified, body ledger.DeterminationBody) (*Finding, error) {
-	merge, ok := chain[gitdb.OID(body.Change.Commit)]
-	if !ok {
-		return &Finding{Code: CodeNotOnMain, Detail: "merge " + body.Change.Commit + " is not on main"}, nil
-	}
-	if len(merge.Parents) == 0 || string(merge.Parents[0]) != body.Change.Parent {
-		return &Finding{Code: CodeParent, Detail: "the first parent of " + body.Change.Commit + " is not " + body.Change.Parent}, nil
-	}
-	if a.admitted == nil {
-		a.admitted = map[ledger.Digest]*Finding{}
-	}
-	if f, ok := a.admitted[v.Digest]; ok {
-		if f == nil {
-			return nil, nil
-		}
-		copied := *f
-		return &copied, nil
-	}
-	f, err := a.admitOnce(ctx, merge, v, body)
-	if err != nil {
-		return nil, err
-	}
-	a.admitted[v.Digest] = f
-	return f, nil
-}
-
-func (a *Auditor) admitOnce(ctx context.Context, merge gitdb.Commit, v ledger.Verified, body ledger.DeterminationBody) (*Finding, error) {
-	if string(merge.Tree) != body.Change.Tree {
-		return &Finding{Code: CodeTree, Detail: "the merge holds tree " + string(merge.Tree)}, nil
-	}
-	var facts review.Facts
-	if err := json.Unmarshal(body.Facts, &facts); err != nil {
-		return &Finding{Code: CodeFacts, Detail: err.Error()}, nil
-	}
-	if facts.Repo != v.Repo || facts.Head != body.Change.Head || facts.Base != body.Change.Parent || facts.PullRequest != body.Change.PullRequest {
-		return &Finding{Code: CodeFacts, Detail: "the facts are about another change"}, nil
-	}
-	again, err := determine.AtMerge(a.DB, facts, merge.OID)
-	if errors.Is(err, determine.ErrNotMerged) {
-		return &Finding{Code: CodeTree, Detail: err.Error()}, nil
-	}
-	if err != nil {
-		return nil, err
-	}
-	if again.MergeBase != facts.MergeBase || again.ResultTree != facts.ResultTree {
-		return &Finding{Code: CodeFacts, Detail: "merge base or result differ from git's"}, nil
-	}
-	if f, err := a.checkFile(v, merge, gitdb.OID(facts.Head)); f != nil || err != nil {
-		return f, err
-	}
-	if f := checkReviews(facts); f != nil {
-		return f, nil
-	}
-	return a.judgeAgain(ctx, facts, v, body)
-}
-
-func (a *Auditor) checkFile(v ledger.Verified, merge gitdb.Commit, head gitdb.OID) (*Finding, error) {
-	at, err := a.DB.Commit(head)
-	if err != nil {
-		return nil, err
-	}
-	for _, tree := range []gitdb.OID{at.Tree, merge.Tree} {
-		e, ok, err := a.DB.Find(tree, v.Subject.Path)
-		if err != nil {
-			return nil, err
-		}
-		if !ok || e.OID != gitdb.OID(v.Subject.Blob) || e.Mode != gitdb.ModeFile {
-			return &Finding{Code: CodeFile, Detail: v.Subject.Path + " is not the recorded file"}, nil
-		}
-	}
-	raw, err := a.DB.Blob(gitdb.OID(v.Subject.Blob), maxRequestBytes)
-	if err != nil {
-		return nil, err
-	}
-	if ledger.ContentDigest(v.Repo, v.Subject.Path, raw) != v.Subject.ContentDigest {
-		return &Finding{Code: CodeDigest, Detail: "the content digest is of other bytes"}, nil
-	}
-	return nil, nil
-}
-
-// judgeAgain makes the record's body again from the facts and compares.
-func (a *Auditor) judgeAgain(ctx context.Context, facts review.Facts, v ledger.Verified, body ledger.DeterminationBody) (*Finding, error) {
-	judged, err := a.Judge.Judge(ctx, facts)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, err
-		}
-		return &Finding{Code: CodeUnjudgeable, Detail: err.Error()}, nil
-	}
-	if string(body.Policy.Builtin) != judged.Builtin || body.Policy.Engine != judged.Engine {
-		return &Finding{Code: CodeOtherRules, Detail: "decided by " + body.Policy.Engine + " with other built-in rules"}, nil
-	}
-	for _, d := range judged.Determinations {
-		if string(d.Request) != v.Subject.Request {
-			continue
-		}
-		made, err := determine.Body(facts, judged, d, body.Change)
-		if err != nil {
-			return nil, err
-		}
-		made.Plan = body.Plan
-		if f, err := compareBodies(made, body); f != nil || err != nil {
-			return f, err
-		}
-		return a.checkPlan(ctx, d, v, body)
-	}
-	return &Finding{Code: CodeOutcome, Detail: "judged again, the request is not among those determined"}, nil
-}
-
-func compareBodies(made, recorded ledger.DeterminationBody) (*Finding, error) {
-	x, err := ledger.Canonical(made)
-	if err != nil {
-		return nil, err
-	}
-	y, err := ledger.Canonical(recorded)
-	if err != nil {
-		return nil, err
-	}
-	if string(x) == string(y) {
-		return nil, nil
-	}
-	detail := "judged again, the record differs"
-	if made.Outcome != recorded.Outcome || !made.Until.Equal(recorded.Until) {
-		detail = fmt.Sprintf("judged again: %s until %s, recorded: %s until %s", made.Outcome, made.Until, recorded.Outcome, recorded.Until)
-	}
-	return &Finding{Code: CodeOutcome, Detail: detail}, nil
-}
-
-func (a *Auditor) checkPlan(ctx context.Context, d review.Determination, v ledger.Verified, body ledger.DeterminationBody) (*Finding, error) {
-	snapshot, err := a.Judge.At(ctx, gitdb.OID(body.Change.Commit))
-	if err != nil {
-		return nil, err
-	}
-	planned, err := determine.ResolvedPlan(snapshot.Set, d.Request, d.NotBefore, d.Until, d.DecidedAt)
-	if err != nil {
-		return nil, err
-	}
-	if ledger.PlanDigest(planned) != v.Subject.PlanDigest {
-		return &Finding{Code: CodeDigest, Detail: "the plan digest of record " + strconv.FormatUint(v.Seq, 10) + " is of another plan"}, nil
-	}
-	return nil, nil
-}

@@ -2,7 +2,9 @@ package audit
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/assent-dev/assent/engine/review"
 	"github.com/assent-dev/assent/engine/signature"
@@ -17,22 +19,40 @@ type statement struct {
 	Body         string `json:"body"`
 }
 
-// checkReviews checks every review that is a signed statement: its signature
-// holds, its key is the reviewer's, and it says what the facts say it says.
+// Where reviewers sign, and how they are known there: an identity that is a key
+// says something only with that key's signature.
+const (
+	localForge      = "local"
+	keyPrefix       = "SHA256:"
+	reviewNamespace = "assent.review.v1"
+)
+
+// checkReviews checks every review: it was given on the forge of the pull
+// request, and one that is or must be a signed statement verifies, is of its
+// key's owner, and says what the facts say it says.
 func checkReviews(facts review.Facts) *Finding {
 	for _, r := range facts.Reviews {
-		if r.Signed == nil {
-			continue
+		var err error
+		switch {
+		case r.Actor.Forge != facts.Forge:
+			err = fmt.Errorf("it was given on forge %q", r.Actor.Forge)
+		case r.Signed != nil:
+			err = checkSigned(facts, r)
+		case facts.Forge == localForge, strings.HasPrefix(r.Actor.ID, keyPrefix):
+			err = errors.New("it is not signed")
 		}
-		if err := checkSigned(facts, r); err != nil {
-			return &Finding{Code: CodeSignature, Detail: fmt.Sprintf("review %s: %v", r.ID, err)}
+		if err != nil {
+			return finding(CodeSignature, "review %s: %v", r.ID, err)
 		}
 	}
 	return nil
 }
 
 func checkSigned(facts review.Facts, r review.Review) error {
-	key, err := signature.Verify(r.Signed.Namespace, []byte(r.Signed.Payload), []byte(r.Signed.Signature))
+	if r.Signed.Namespace != reviewNamespace {
+		return fmt.Errorf("signed as %q", r.Signed.Namespace)
+	}
+	key, err := signature.Verify(reviewNamespace, []byte(r.Signed.Payload), []byte(r.Signed.Signature))
 	if err != nil {
 		return err
 	}
@@ -45,7 +65,7 @@ func checkSigned(facts review.Facts, r review.Review) error {
 	}
 	if s.Repo != facts.Repo || s.PullRequest != facts.PullRequest || s.ChangeDigest != r.Signed.ChangeDigest ||
 		s.Verdict != string(r.Verdict) || s.Body != r.Body {
-		return fmt.Errorf("the statement says something else than the facts")
+		return errors.New("the statement says something else than the facts")
 	}
 	return nil
 }

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/assent-dev/assent/engine/forge"
@@ -29,6 +31,9 @@ type Determiner struct {
 	Now    func() time.Time
 	// Render makes the text for people that is published on the pull request.
 	Render func(review.Facts, review.Judgement) string
+
+	mu   sync.Mutex
+	book book
 }
 
 // Result is how one pull request stands after a run.
@@ -43,7 +48,7 @@ type Result struct {
 // All determines every pull request that has no record of its end yet. One that
 // cannot be judged is told of in its own Result and holds up no other.
 func (d *Determiner) All(ctx context.Context) ([]Result, error) {
-	ended, err := d.ended(ctx)
+	known, err := d.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -53,15 +58,15 @@ func (d *Determiner) All(ctx context.Context) ([]Result, error) {
 	}
 	var out []Result
 	for _, pr := range list {
-		if ended[pr.ID] && pr.State != review.StateOpen {
+		if known.ended[pr.ID] && pr.State != review.StateOpen {
 			continue
 		}
-		r, err := d.one(ctx, pr.ID, ended)
+		r, err := d.one(ctx, pr.ID)
 		if err != nil {
 			if ctx.Err() != nil {
 				return out, ctx.Err()
 			}
-			r = Result{PullRequest: pr.ID, Err: err.Error()}
+			r.PullRequest, r.Err = pr.ID, err.Error()
 		}
 		out = append(out, r)
 	}
@@ -69,53 +74,49 @@ func (d *Determiner) All(ctx context.Context) ([]Result, error) {
 }
 
 // One determines one pull request.
-func (d *Determiner) One(ctx context.Context, id string) (Result, error) {
-	ended, err := d.ended(ctx)
-	if err != nil {
-		return Result{}, err
-	}
-	return d.one(ctx, id, ended)
-}
+func (d *Determiner) One(ctx context.Context, id string) (Result, error) { return d.one(ctx, id) }
 
-// ended are the pull requests whose end the ledger holds.
-func (d *Determiner) ended(ctx context.Context) (map[string]bool, error) {
-	out := map[string]bool{}
-	for v, err := range d.Ledger.Replay(ctx) {
-		if err != nil {
-			return nil, fmt.Errorf("replay ledger: %w", err)
-		}
-		if v.Type == ledger.TypeDetermination {
-			body, err := v.Determination()
-			if err != nil {
-				return nil, fmt.Errorf("read record %d: %w", v.Seq, err)
-			}
-			out[body.Change.PullRequest] = true
+const maxTries = 5
+
+// one judges again when base or head moved while it judged.
+func (d *Determiner) one(ctx context.Context, id string) (r Result, err error) {
+	for range maxTries {
+		if r, err = d.step(ctx, id); !errors.Is(err, forge.ErrMoved) {
+			return r, err
 		}
 	}
-	return out, nil
+	return r, err
 }
 
-// one goes on from wherever an earlier run ended: the forge says whether the
+// step goes on from wherever an earlier run ended: the forge says whether the
 // pull request is merged or closed, the ledger whether its end is recorded.
 //
 //	state on the forge   in the ledger   what is done
 //	open                 -               judge; approved: merge and record; denied: record and close
 //	open                 yes (denied)    close
 //	merged               -               judge the merge; approved: record; else ErrNotMerged
-//	canceled             -               record
+//	merged               distrusted      nothing: whoever still wants it asks again
+//	canceled             -               record, as denied where somebody denied it before
 //	closed               -               nothing: closed without a determination
 //	any                  yes             nothing
-func (d *Determiner) one(ctx context.Context, id string, ended map[string]bool) (Result, error) {
+func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
+	known, err := d.read(ctx)
+	if err != nil {
+		return Result{}, err
+	}
 	facts, err := d.Forge.Observe(ctx, id)
 	if err != nil {
 		return Result{}, fmt.Errorf("observe %s: %w", id, err)
 	}
 	result := Result{PullRequest: id}
 	switch {
-	case ended[id] && facts.State == review.StateOpen:
+	case known.ended[id] && facts.State == review.StateOpen:
 		return result, d.Forge.Close(ctx, id, "decided before; the record is in the ledger")
-	case ended[id], facts.State == review.StateClosed:
+	case known.ended[id], facts.State == review.StateClosed:
 		result.Judgement = review.Judgement{Outcome: review.Skipped, Reason: "already ended"}
+		return result, nil
+	case known.distrusted[id] && facts.State == review.StateMerged:
+		result.Judgement = review.Judgement{Outcome: review.Skipped, Reason: "the key that signed its record is distrusted now; ask again in a new pull request"}
 		return result, nil
 	case facts.State == review.StateCanceled:
 		return d.cancel(ctx, facts)
@@ -182,52 +183,87 @@ func (d *Determiner) merge(ctx context.Context, facts review.Facts) (Result, err
 	return result, d.publish(ctx, facts, judged.Judgement)
 }
 
+// cancel records that a pull request was withdrawn. One that changes nothing,
+// or is at a base whose rules cannot be read, leaves nothing to record.
 func (d *Determiner) cancel(ctx context.Context, facts review.Facts) (Result, error) {
-	facts.State = review.StateOpen
+	result := Result{PullRequest: facts.PullRequest}
 	judged, err := d.Judge.Judge(ctx, facts)
 	if err != nil {
-		return Result{}, err
+		return result, err
 	}
-	judged.Outcome, judged.Reason = review.Canceled, "withdrawn before a determination"
-	for i := range judged.Determinations {
-		r := &judged.Determinations[i]
-		r.Outcome, r.Reason, r.Until, r.NotBefore = review.Canceled, judged.Reason, time.Time{}, time.Time{}
+	result.Judgement = judged.Judgement
+	if len(judged.Determinations) == 0 {
+		return result, nil
 	}
-	records, err := d.record(ctx, facts, judged, ledger.Merged{})
-	return Result{PullRequest: facts.PullRequest, Judgement: judged.Judgement, Records: records}, err
+	result.Records, err = d.record(ctx, facts, judged, ledger.Merged{})
+	return result, err
 }
 
 // record appends one record for each request of the pull request, in one batch.
+// Where another determiner was faster it appends nothing.
 func (d *Determiner) record(ctx context.Context, facts review.Facts, judged Judged, merged ledger.Merged) ([]uint64, error) {
+	for {
+		known, err := d.read(ctx)
+		if err != nil || known.ended[facts.PullRequest] {
+			return nil, err
+		}
+		drafts, err := d.drafts(ctx, known, facts, judged, merged)
+		if err != nil {
+			return nil, err
+		}
+		appended, err := d.Ledger.AppendAfter(ctx, d.Key, d.Now(), known.head, drafts...)
+		if errors.Is(err, gitdb.ErrMoved) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("append to ledger: %w", err)
+		}
+		var seqs []uint64
+		for _, v := range appended {
+			seqs = append(seqs, v.Seq)
+		}
+		return seqs, nil
+	}
+}
+
+// drafts are the records of a pull request: first what its deletions end, so
+// that a request that moved is ended before it is approved at its new place.
+func (d *Determiner) drafts(ctx context.Context, known book, facts review.Facts, judged Judged, merged ledger.Merged) ([]ledger.Draft, error) {
 	merged.Forge, merged.PullRequest = facts.Forge, facts.PullRequest
 	merged.Base, merged.Head = facts.Base, facts.Head
 	if merged.Parent == "" {
 		merged.Parent = facts.Base
 	}
-	var drafts []ledger.Draft
+	if len(judged.Determinations) == 0 {
+		return nil, errors.New("record determination: nothing was determined")
+	}
+	out := withdrawals(known, facts, judged, merged)
 	for _, r := range judged.Determinations {
-		draft, err := d.draft(ctx, facts, judged, r, merged)
+		draft, err := d.draft(ctx, facts, judged, ending(r, judged.Judgement), merged)
 		if err != nil {
 			return nil, err
 		}
-		drafts = append(drafts, draft)
+		out = append(out, draft)
 	}
-	if len(drafts) == 0 {
-		return nil, errors.New("record determination: nothing was determined")
+	return out, nil
+}
+
+// ending is how a request of a pull request that is over has ended: one that was
+// neither approved nor denied itself ended with the others.
+func ending(r review.Determination, whole review.Judgement) review.Determination {
+	if r.Request == "" && r.File != "" { // unreadable; its name is that of the file
+		r.Request = nameOf(r.File)
 	}
-	withdrawn, err := d.withdrawals(ctx, facts, judged, merged)
-	if err != nil {
-		return nil, err
+	if whole.Outcome.Grants() || r.Outcome == review.Denied || r.Outcome == review.Canceled {
+		return r
 	}
-	appended, err := d.Ledger.Append(ctx, d.Key, d.Now(), append(drafts, withdrawn...)...)
-	if err != nil {
-		return nil, fmt.Errorf("append to ledger: %w", err)
-	}
-	var seqs []uint64
-	for _, v := range appended {
-		seqs = append(seqs, v.Seq)
-	}
-	return seqs, nil
+	r.Outcome, r.Until, r.NotBefore = review.Canceled, time.Time{}, time.Time{}
+	r.Reason = "closed with its pull request: " + whole.Reason
+	return r
+}
+
+func nameOf(file string) resource.Name {
+	return resource.Name(strings.TrimSuffix(path.Base(file), ".yaml"))
 }
 
 func (d *Determiner) draft(ctx context.Context, facts review.Facts, judged Judged, r review.Determination, merged ledger.Merged) (ledger.Draft, error) {
@@ -235,9 +271,12 @@ func (d *Determiner) draft(ctx context.Context, facts review.Facts, judged Judge
 	if err != nil {
 		return ledger.Draft{}, err
 	}
-	subject := ledger.Subject{Request: string(r.Request), Path: r.File, Blob: r.Blob}
+	subject := ledger.Subject{Request: string(r.Request), Path: r.File, Blob: r.Blob} // all empty for a governance change
 	if r.Blob != "" {
 		raw, err := d.DB.Blob(gitdb.OID(r.Blob), maxRequestBytes)
+		if errors.Is(err, gitdb.ErrTooLarge) && !r.Outcome.Grants() {
+			return ledger.Draft{Type: ledger.TypeDetermination, Subject: subject, Body: body}, nil
+		}
 		if err != nil {
 			return ledger.Draft{}, err
 		}
@@ -320,31 +359,18 @@ func ResolvedPlan(set *resource.Set, request resource.Name, notBefore, until, de
 
 // withdrawals are the revocations of approved requests whose file the pull
 // request deletes.
-func (d *Determiner) withdrawals(ctx context.Context, facts review.Facts, judged Judged, merged ledger.Merged) ([]ledger.Draft, error) {
-	if merged.Commit == "" {
-		return nil, nil
-	}
-	approved := map[string]uint64{}
-	for v, err := range d.Ledger.Replay(ctx) {
-		if err != nil {
-			return nil, fmt.Errorf("replay ledger: %w", err)
-		}
-		if v.Type == ledger.TypeDetermination && v.Subject.Request != "" {
-			approved[v.Subject.Path] = v.Seq
-		}
-	}
+func withdrawals(known book, facts review.Facts, judged Judged, merged ledger.Merged) []ledger.Draft {
 	var out []ledger.Draft
 	for _, f := range facts.Files {
-		seq, ok := approved[f.Path]
-		if f.NewBlob != "" || !ok {
+		seq, ok := known.approved[f.Path]
+		if merged.Commit == "" || f.NewBlob != "" || !ok {
 			continue
 		}
-		name := strings.TrimSuffix(f.Path[strings.LastIndexByte(f.Path, '/')+1:], ".yaml")
 		out = append(out, ledger.Draft{
 			Type:    ledger.TypeRevocation,
-			Subject: ledger.Subject{Request: name, Path: f.Path, Blob: f.OldBlob},
+			Subject: ledger.Subject{Request: string(nameOf(f.Path)), Path: f.Path, Blob: f.OldBlob},
 			Body:    ledger.RevocationBody{Determination: strconv.FormatUint(seq, 10), By: facts.Author.ID, Reason: judged.Reason},
 		})
 	}
-	return out, nil
+	return out
 }

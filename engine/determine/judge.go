@@ -71,7 +71,7 @@ func (j *Judge) Judge(ctx context.Context, facts review.Facts) (Judged, error) {
 	}
 	out.Builtin, out.Custom = engine.Digests()
 	if out.Judgement, err = review.Determine(ctx, engine, base.Set, head.Set, facts); err != nil {
-		return Judged{}, fmt.Errorf("judge %s: %w", facts.PullRequest, err)
+		return Judged{}, fmt.Errorf("judge %s: %w: %w", facts.PullRequest, ErrFacts, err)
 	}
 	if facts.ResultTree != "" {
 		if err := j.holdInvalid(ctx, &out, facts); err != nil {
@@ -150,50 +150,9 @@ func (j *Judge) engine(ctx context.Context, custom map[string]string) (*policy.E
 	return e, nil
 }
 
-// ErrNotMerged says that a pull request is not merged, or not as it was reviewed.
-var ErrNotMerged = errors.New("not merged as reviewed")
-
-// AtMerge restates facts as they were when the merge was made: judged at the
-// merge's first parent, with the result recomputed from git. ErrNotMerged says
-// that the merge is not the merge of what was reviewed.
-func AtMerge(db *gitdb.DB, facts review.Facts, commit gitdb.OID) (review.Facts, error) {
-	c, err := db.Commit(commit)
-	if err != nil {
-		return facts, err
-	}
-	if len(c.Parents) == 0 {
-		return facts, fmt.Errorf("commit %s has no parent: %w", commit, ErrNotMerged)
-	}
-	facts.Base, facts.State = string(c.Parents[0]), review.StateOpen
-	base, err := db.MergeBase(c.Parents[0], gitdb.OID(facts.Head))
-	if err != nil {
-		return facts, fmt.Errorf("merge base of %s: %w: %w", commit, ErrNotMerged, err)
-	}
-	facts.MergeBase = string(base)
-	tree, err := ResultTree(db, base, c.Parents[0], gitdb.OID(facts.Head))
-	if err != nil {
-		return facts, err
-	}
-	if tree != c.Tree {
-		return facts, fmt.Errorf("commit %s holds another tree than the merge of its parent and %s: %w", commit, facts.Head, ErrNotMerged)
-	}
-	facts.ResultTree, facts.Conflicts = string(tree), ""
-	return facts, nil
-}
-
-// ResultTree is the tree that merging head into base gives; empty when they conflict.
-func ResultTree(db *gitdb.DB, mergeBase, base, head gitdb.OID) (gitdb.OID, error) {
-	var trees [3]gitdb.OID
-	for i, oid := range []gitdb.OID{mergeBase, base, head} {
-		c, err := db.Commit(oid)
-		if err != nil {
-			return "", err
-		}
-		trees[i] = c.Tree
-	}
-	tree, _, err := db.Merge(trees[0], trees[1], trees[2])
-	return tree, err
-}
+// ErrFacts says that facts are such that no judgement may rest on them, whoever
+// asks and whenever.
+var ErrFacts = errors.New("facts cannot be judged")
 
 // At loads a commit as the judge sees it.
 func (j *Judge) At(ctx context.Context, commit gitdb.OID) (*repo.Snapshot, error) {

@@ -10,9 +10,8 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,6 +49,9 @@ type Reconciler struct {
 	Now       func() time.Time
 	// HighWater is the file that remembers how far main and ledger had come.
 	HighWater string
+	// Patience is how long one platform may take to be read, and again to be
+	// changed, before the round goes on without it; a minute unless stated.
+	Patience time.Duration
 	// OnRound is told of every round of Run.
 	OnRound func(Report, error)
 }
@@ -122,6 +124,18 @@ type round struct {
 	targets  []*target
 	plan     plan.Plan
 	observed []plan.Observed
+	// ledgerHolds says that the ledger verifies and has only grown. Where it does
+	// not, nothing is appended to it.
+	ledgerHolds bool
+}
+
+// freeze adds a reason to change nothing but due expiries.
+func (rd *round) freeze(format string, args ...any) {
+	reason := fmt.Sprintf(format, args...)
+	if rd.report.Frozen != "" {
+		reason = rd.report.Frozen + "\n" + reason
+	}
+	rd.report.Frozen = reason
 }
 
 // target is one connection in mode enforce.
@@ -181,27 +195,12 @@ func (rd *round) close() {
 	}
 }
 
-func (r *Reconciler) mainRef() string { return "refs/heads/" + r.Branch }
-
 // prepare reads everything, then works out the plan.
 func (r *Reconciler) prepare(ctx context.Context) (*round, error) {
-	rd := &round{}
-	rd.report.At = r.Now().UTC().Truncate(time.Second)
-	main, err := r.DB.Resolve(r.mainRef())
+	rd, settings, err := r.ground(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", r.Branch, err)
+		return nil, err
 	}
-	rd.report.Main = string(main)
-	snapshot, err := r.Loader.At(ctx, main)
-	if err != nil {
-		return nil, fmt.Errorf("load %s: %w", r.Branch, err)
-	}
-	rd.set = snapshot.Set
-	settings, ok := snapshot.Set.Repository()
-	if !ok {
-		return nil, fmt.Errorf("load %s: no readable assent.yaml: nothing is granted and nothing revoked", r.Branch)
-	}
-	r.freeze(ctx, rd, snapshot, main)
 	rd.wish = grant.Desired(rd.set, rd.custody.Approvals, rd.report.At)
 	rd.report.Prevented, rd.report.Findings = rd.wish.Prevented, rd.custody.Findings
 	rd.report.Ledger = rd.custody.Head
@@ -211,41 +210,6 @@ func (r *Reconciler) prepare(ctx context.Context) (*round, error) {
 	r.observe(ctx, rd)
 	r.compute(rd, settings.Spec.Limits.MassRevocation)
 	return rd, nil
-}
-
-// freeze finds every reason to change nothing but due expiries.
-func (r *Reconciler) freeze(ctx context.Context, rd *round, snapshot *repo.Snapshot, main gitdb.OID) {
-	var reasons []error
-	if snapshot.Problems.HasErrors() {
-		rd.report.Problems = snapshot.Problems
-		reasons = append(reasons, fmt.Errorf("%s has files that cannot be read: mend them, or the requests in them would look deleted", r.Branch))
-	}
-	var err error
-	if rd.custody, err = r.Custodian.Custody(ctx, main); err != nil {
-		reasons = append(reasons, err)
-	}
-	if err := r.checkHighWater(ctx); err != nil {
-		reasons = append(reasons, err)
-	}
-	if err := errors.Join(reasons...); err != nil {
-		rd.report.Frozen = err.Error()
-	}
-}
-
-// checkHighWater requires that main and the ledger have only grown since the
-// last round that was not frozen.
-func (r *Reconciler) checkHighWater(ctx context.Context) error {
-	if r.HighWater == "" {
-		return nil
-	}
-	hw, err := ledger.LoadHighWater(r.HighWater)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil // the first round: what is there is where trust begins
-	}
-	if err != nil {
-		return fmt.Errorf("read high-water mark: %w", err)
-	}
-	return r.Ledger.CheckHighWater(ctx, hw)
 }
 
 const maxParallel = 8
@@ -261,6 +225,8 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 	g.SetLimit(maxParallel)
 	for _, t := range rd.targets {
 		g.Go(func() error {
+			ctx, cancel := r.patience(ctx)
+			defer cancel()
 			t.platform, t.err = r.Open(ctx, t.connection)
 			if t.err == nil {
 				t.state, t.err = t.platform.Observe(ctx)
@@ -270,7 +236,7 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 	}
 	_ = g.Wait() // each worker keeps its own error
 	for _, t := range rd.targets {
-		r.checkTarget(rd, t)
+		r.checkTarget(ctx, rd, t)
 		rd.observed = append(rd.observed, observedOf(rd, t))
 		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign}
 		if t.err != nil {
@@ -278,11 +244,42 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 		}
 		rd.report.Connections = append(rd.report.Connections, c)
 	}
+	rd.report.Connections = append(rd.report.Connections, abandoned(rd)...)
 }
 
+func (r *Reconciler) patience(ctx context.Context) (context.Context, context.CancelFunc) {
+	limit := r.Patience
+	if limit <= 0 {
+		limit = time.Minute
+	}
+	return context.WithTimeout(ctx, limit)
+}
+
+// abandoned are the connections with grants of ours that main does not let us
+// reach any more: nothing ends those grants, so nobody may overlook them.
+func abandoned(rd *round) []Connection {
+	count := map[resource.Name]int{}
+	for key := range rd.custody.Applied {
+		count[key.Connection]++
+	}
+	for _, t := range rd.targets {
+		delete(count, t.connection.Ref().Name)
+	}
+	var out []Connection
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		out = append(out, Connection{Name: name, Code: CodeAbandoned, Unknown: fmt.Sprintf(
+			"connection %s is gone, or not in mode enforce, but %d grants stand there and will not end: put it back in mode enforce until they are revoked", name, count[name])})
+	}
+	return out
+}
+
+// CodeAbandoned is the reason code of a connection that main gave up while
+// grants still stand there.
+const CodeAbandoned platform.Code = "abandoned"
+
 // checkTarget refuses a connection that reaches another server than before, and
-// freezes when the platform has seen a later ledger than we have.
-func (r *Reconciler) checkTarget(rd *round, t *target) {
+// freezes when the platform has seen another ledger than ours, or a later one.
+func (r *Reconciler) checkTarget(ctx context.Context, rd *round, t *target) {
 	if t.err != nil {
 		return
 	}
@@ -295,9 +292,13 @@ func (r *Reconciler) checkTarget(rd *round, t *target) {
 		}
 		return
 	}
-	if t.state.Mark.Seq > rd.custody.Head.Seq && rd.report.Frozen == "" {
-		rd.report.Frozen = fmt.Sprintf("%s has seen ledger record %d, but the ledger ends at %d: fetch it, or find out who rolled it back",
-			name, t.state.Mark.Seq, rd.custody.Head.Seq)
+	if t.state.Mark.Seq == 0 || !rd.ledgerHolds {
+		return
+	}
+	seen := ledger.Mark{Seq: t.state.Mark.Seq, Digest: ledger.Digest(t.state.Mark.Digest)}
+	if err := r.Ledger.CheckHighWater(ctx, ledger.HighWater{Ledger: seen}); err != nil {
+		rd.ledgerHolds = false
+		rd.freeze("%s has seen another ledger, up to record %d: fetch it, or find out who rolled it back: %v", name, seen.Seq, err)
 	}
 }
 
@@ -319,6 +320,11 @@ func observedOf(rd *round, t *target) plan.Observed {
 }
 
 func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
+	due := takeDue(rd)
+	if rd.report.Frozen != "" {
+		rd.plan.Changes = due
+		return
+	}
 	desired := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Applied: map[grant.Key]bool{}}
 	for key := range rd.custody.Applied {
 		desired.Applied[key] = true
@@ -332,9 +338,7 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 	}
 	bounds.Confirmed = rd.custody.Confirmed
 	p, held := plan.Compute(desired, rd.observed, bounds)
-	if rd.report.Frozen != "" {
-		p.Changes = slices.DeleteFunc(p.Changes, func(c plan.Change) bool { return c.Action != plan.Revoke || c.Reason != plan.ReasonExpired })
-	}
+	p.Changes = append(due, p.Changes...) // revocations come first anyway
 	rd.plan = p
 	for _, e := range held {
 		for i := range rd.report.Connections {
@@ -345,18 +349,6 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 	}
 }
 
-// ended are the approved requests whose end has passed, whether or not their
-// files are still there.
-func ended(approvals grant.Determinations, now time.Time) map[resource.Name]bool {
-	out := map[resource.Name]bool{}
-	for name, a := range approvals {
-		if !a.Until.IsZero() && !now.Before(a.Until) {
-			out[name] = true
-		}
-	}
-	return out
-}
-
 // apply carries the plan out, platforms side by side and each in order.
 func (r *Reconciler) apply(ctx context.Context, rd *round) error {
 	errs := make([]error, len(rd.targets))
@@ -365,10 +357,16 @@ func (r *Reconciler) apply(ctx context.Context, rd *round) error {
 	mark := platform.Mark{Seq: rd.custody.Head.Seq, Digest: string(rd.custody.Head.Digest)}
 	for i, t := range rd.targets {
 		changes := rd.plan.For(t.connection.Ref().Name)
-		if len(changes) == 0 || t.platform == nil {
+		if len(changes) == 0 {
+			continue
+		}
+		if t.platform == nil || platform.CodeOf(t.err) == platform.NotOurs {
+			rd.report.Connections[i].Steps = unreached(changes, t.err)
 			continue
 		}
 		g.Go(func() error {
+			ctx, cancel := r.patience(ctx)
+			defer cancel()
 			t.outcomes, errs[i] = t.platform.Apply(ctx, platform.Batch{Changes: changes, Mark: mark})
 			return nil
 		})
@@ -384,4 +382,13 @@ func (r *Reconciler) apply(ctx context.Context, rd *round) error {
 		}
 	}
 	return ctx.Err()
+}
+
+// unreached are changes that are due where nothing can be changed now.
+func unreached(changes []plan.Change, err error) []Step {
+	var out []Step
+	for _, c := range changes {
+		out = append(out, Step{Change: c, Status: platform.Failed, Code: platform.CodeOf(err), Detail: "it is tried again in the next round"})
+	}
+	return out
 }

@@ -2,9 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 
 	"github.com/assent-dev/assent/engine/audit"
@@ -18,7 +16,13 @@ import (
 
 // record appends what this round did and noticed, as one batch, and what an
 // earlier round did but died before recording.
+//
+// A ledger that does not hold is left as it is, so that the true one can be put
+// in its place; what was done is recorded once it is.
 func (r *Reconciler) record(ctx context.Context, rd *round) error {
+	if !rd.ledgerHolds {
+		return nil
+	}
 	var drafts []ledger.Draft
 	for _, t := range rd.targets {
 		made, err := t.effects(rd)
@@ -76,7 +80,7 @@ func (t *target) effects(rd *round) ([]ledger.Draft, error) {
 		}
 		out = append(out, d)
 	}
-	if t.err != nil {
+	if t.err != nil || rd.report.Frozen != "" {
 		return out, nil
 	}
 	lost, err := t.unrecorded(rd, touched)
@@ -85,21 +89,29 @@ func (t *target) effects(rd *round) ([]ledger.Draft, error) {
 
 // unrecorded compares what was observed with what the ledger knows, for grants
 // that no change of this round was about.
+//
+//	observed and wanted  in the ledger     recorded as
+//	yes                  no                applied
+//	yes                  otherwise         applied, as it is now
+//	no                   yes               revoked
 func (t *target) unrecorded(rd *round, touched map[grant.Key]bool) ([]ledger.Draft, error) {
 	name := t.connection.Ref().Name
-	there := map[grant.Key]bool{}
+	wanted, there := map[grant.Key]bool{}, map[grant.Key]bool{}
+	for _, g := range rd.wish.Grants {
+		wanted[g.Key()] = true
+	}
 	var out []ledger.Draft
-	add := func(action plan.Action, g grant.Grant) error {
-		d, err := t.effect(platform.Outcome{Status: platform.Done, Change: plan.Change{Action: action, Reason: plan.ReasonApproved, Grant: &g}})
+	add := func(action plan.Action, reason plan.Reason, g grant.Grant) error {
+		d, err := t.effect(platform.Outcome{Status: platform.Done, Change: plan.Change{Action: action, Reason: reason, Grant: &g}})
 		out = append(out, d)
 		return err
 	}
 	for _, g := range t.state.Ours.Grants {
 		there[g.Key()] = true
-		_, recorded := rd.custody.Applied[g.Key()]
-		wanted := slices.ContainsFunc(rd.wish.Grants, func(w grant.Grant) bool { return w.Key() == g.Key() })
-		if wanted && !recorded && !touched[g.Key()] {
-			if err := add(plan.Allow, g); err != nil {
+		known, recorded := rd.custody.Applied[g.Key()]
+		same := recorded && known.NotAfter.Equal(g.NotAfter) && slices.Equal(known.Requests, g.Requests)
+		if wanted[g.Key()] && !same && !touched[g.Key()] {
+			if err := add(plan.Allow, plan.ReasonApproved, g); err != nil {
 				return nil, err
 			}
 		}
@@ -112,7 +124,11 @@ func (t *target) unrecorded(rd *round, touched map[grant.Key]bool) ([]ledger.Dra
 	}
 	slices.SortFunc(gone, grant.Grant.Compare)
 	for _, g := range gone {
-		if err := add(plan.Revoke, g); err != nil {
+		reason := plan.ReasonDrift
+		if !g.NotAfter.IsZero() && !rd.report.At.Before(g.NotAfter) {
+			reason = plan.ReasonExpired
+		}
+		if err := add(plan.Revoke, reason, g); err != nil {
 			return nil, err
 		}
 	}
@@ -132,10 +148,12 @@ func (t *target) effect(o platform.Outcome) (ledger.Draft, error) {
 	if g := o.Change.Grant; g != nil {
 		body.Principal, body.NotAfter = g.Principal, g.NotAfter
 		for _, ref := range g.Requests {
-			body.Requests = append(body.Requests, string(ref.Name))
+			if ref.Kind == resource.KindAccessRequest { // a product is no request: its birthright stands in the change
+				body.Requests = append(body.Requests, string(ref.Name))
+			}
 		}
-		if len(g.Requests) == 1 {
-			subject.Request = string(g.Requests[0].Name)
+		if len(body.Requests) == 1 {
+			subject.Request = body.Requests[0]
 		}
 	}
 	kind := ledger.TypeApplied
@@ -154,7 +172,12 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 	}
 	for _, c := range rd.report.Connections {
 		if c.Held != nil {
-			add(ledger.Subject{Connection: string(c.Name), PlanDigest: ledger.Digest(c.Held.Digest)}, "mass-revocation-held", "%s", c.Held.Error())
+			add(ledger.Subject{Connection: string(c.Name), PlanDigest: ledger.Digest(c.Held.Digest)}, audit.CodeMassRevocationHeld, "%s", c.Held.Error())
+		}
+	}
+	for _, c := range rd.report.Connections {
+		if c.Code == CodeAbandoned {
+			add(ledger.Subject{Connection: string(c.Name)}, string(c.Code), "%s", c.Unknown)
 		}
 	}
 	for _, f := range rd.custody.Findings {
@@ -163,6 +186,7 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 		}
 	}
 	if rd.report.Frozen != "" {
+		add(ledger.Subject{Blob: rd.report.Main}, "frozen", "%s", rd.report.Frozen)
 		return out, nil // what follows rests on a main and a ledger that hold
 	}
 	commits, err := r.unrecordedCommits(rd)
@@ -184,15 +208,9 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 // unrecordedCommits are the commits on main since the high-water mark that no
 // determination merged.
 func (r *Reconciler) unrecordedCommits(rd *round) ([]gitdb.OID, error) {
-	if r.HighWater == "" {
-		return nil, nil
-	}
-	hw, err := ledger.LoadHighWater(r.HighWater)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil // the first round: what is on main is where trust begins
-	}
-	if err != nil {
-		return nil, fmt.Errorf("read high-water mark: %w", err)
+	hw, known, err := r.highWater()
+	if err != nil || !known {
+		return nil, err // in the first round, what is on main is where trust begins
 	}
 	commits, _, err := r.DB.FirstParents(gitdb.OID(rd.report.Main), hw.Main)
 	if err != nil {

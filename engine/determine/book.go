@@ -1,0 +1,93 @@
+package determine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+
+	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// book is what the ledger says of pull requests, up to a position.
+type book struct {
+	head       ledger.Mark
+	ended      map[string]bool   // pull requests whose end it holds
+	distrusted map[string]bool   // pull requests of records that a seal distrusts
+	approved   map[string]uint64 // the newest approval of each request file
+}
+
+// read verifies the ledger and brings the book up to it. A new seal may take
+// back the trust in what was read before, so after one everything is read again.
+func (d *Determiner) read(ctx context.Context) (book, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	head, err := d.Ledger.Head(ctx)
+	if err != nil {
+		return book{}, fmt.Errorf("read ledger: %w", err)
+	}
+	if head == d.book.head {
+		return d.book, nil
+	}
+	next := d.book.extend()
+	sealed, err := d.replay(ctx, &next)
+	if err == nil && sealed && d.book.head.Seq > 0 {
+		next = book{}.extend()
+		_, err = d.replay(ctx, &next)
+	}
+	if err != nil {
+		return book{}, err
+	}
+	next.head = head
+	d.book = next
+	return next, nil
+}
+
+// extend copies a book, so that one that was handed out never changes.
+func (b book) extend() book {
+	out := book{head: b.head, ended: map[string]bool{}, distrusted: map[string]bool{}, approved: map[string]uint64{}}
+	maps.Copy(out.ended, b.ended)
+	maps.Copy(out.distrusted, b.distrusted)
+	maps.Copy(out.approved, b.approved)
+	return out
+}
+
+func (d *Determiner) replay(ctx context.Context, b *book) (sealed bool, err error) {
+	for v, err := range d.Ledger.Since(ctx, b.head.Seq) {
+		if err != nil {
+			return false, fmt.Errorf("replay ledger: %w", err)
+		}
+		if v.Type == ledger.TypeSeal {
+			sealed = true
+		}
+		if v.Type != ledger.TypeDetermination {
+			continue
+		}
+		body, err := v.Determination()
+		if err != nil {
+			return false, fmt.Errorf("read record %d: %w", v.Seq, err)
+		}
+		b.ended[body.Change.PullRequest] = true
+		if review.Outcome(body.Outcome).Grants() && v.Subject.Blob != "" {
+			b.approved[v.Subject.Path] = v.Seq
+		}
+	}
+	if !sealed {
+		return false, nil
+	}
+	void, err := d.Ledger.Distrusted(ctx)
+	if err != nil {
+		return false, fmt.Errorf("read ledger: %w", err)
+	}
+	for _, v := range void {
+		if v.Type != ledger.TypeDetermination {
+			continue
+		}
+		body, err := v.Determination()
+		if err != nil {
+			return false, fmt.Errorf("read record %d: %w", v.Seq, err)
+		}
+		b.distrusted[body.Change.PullRequest] = true
+	}
+	return true, nil
+}

@@ -1,0 +1,504 @@
+package loop_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/assent-dev/assent/engine/determine"
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/ledger"
+	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// Each state of a pull request leads to its records, and a second run adds none.
+func TestEachStateOfAPullRequestIsRecordedOnce(t *testing.T) {
+	const id = "ana-1"
+	broken := []byte("package assent.custom.limits\n\ndeny contains \"x\" if {")
+	cases := []struct {
+		name     string
+		make     func(w *world)
+		outcomes []string // in the ledger
+		merged   bool
+		err      string
+	}{
+		{"open, nobody answered", func(w *world) { w.ask(id, "ana", pipeline, "30d") }, nil, false, ""},
+		{"open, approved by the requester only", func(w *world) { w.ask(id, "ana", pipeline, "30d"); w.approve(id, "ana", "ben") }, nil, false, ""},
+		{"approved", func(w *world) { w.ask(id, "ana", pipeline, "30d"); w.approve(id, "raj") }, []string{"ana-1 temporarily-approved"}, true, ""},
+		{"first of two stages approved", func(w *world) { w.ask(id, "ana", orders, "30d"); w.approve(id, "kim") }, nil, false, ""},
+		{"both stages approved", func(w *world) { w.ask(id, "ana", orders, "30d"); w.approve(id, "kim", "lea") }, []string{"ana-1 temporarily-approved"}, true, ""},
+		{"denied", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			w.approve(id, "raj")
+			w.review(id, "kim", review.Deny, "no")
+		}, []string{"ana-1 denied"}, false, ""},
+		{"canceled", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "not needed"))
+		}, []string{"ana-1 canceled"}, false, ""},
+		{"canceled to get rid of a denial", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			w.review(id, "kim", review.Deny, "no")
+			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "oh"))
+		}, []string{"ana-1 denied"}, false, ""},
+		{"canceled, its file unreadable", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{requestFile(id, pipeline): []byte("kind: [\n")})
+			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+		}, []string{"ana-1 canceled"}, false, ""},
+		{"canceled, its file far too large", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{requestFile(id, pipeline): []byte(strings.Repeat("# pad\n", 8000))})
+			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+		}, []string{"ana-1 canceled"}, false, ""},
+		{"canceled governance", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{"products/sales-pipeline.yaml": nil})
+			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+		}, []string{"canceled"}, false, ""},
+		{"closed by the forge", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			must(t, w.forge.Close(t.Context(), id, "stale"))
+		}, nil, false, ""},
+		{"two requests, one denied", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{
+				requestFile("ana-a", pipeline): w.request("ana-a", "ana", pipeline, "30d"),
+				requestFile("ana-s", orders):   w.request("ana-s", "ana", orders, "30d"),
+			})
+			w.review(id, "lea", review.Deny, "no personal data")
+		}, []string{"ana-s denied", "ana-a canceled"}, false, ""},
+		{"two requests, both approved", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{
+				requestFile("ana-a", pipeline): w.request("ana-a", "ana", pipeline, "30d"),
+				requestFile("ana-b", orders):   w.request("ana-b", "ana", orders, "30d"),
+			})
+			w.approve(id, "kim", "lea")
+		}, []string{"ana-b temporarily-approved", "ana-a temporarily-approved"}, true, ""},
+		{"governance approved", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{"directory/groups/analysts.yaml": w.replaced("directory/groups/analysts.yaml", "Analysts", "All analysts")})
+			w.approve(id, "omar")
+		}, []string{"approved"}, true, ""},
+		{"governance approved by a steward only", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{"directory/groups/analysts.yaml": w.replaced("directory/groups/analysts.yaml", "Analysts", "All analysts")})
+			w.approve(id, "kim", "lea")
+		}, nil, false, ""},
+		{"governance denied", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{"directory/groups/analysts.yaml": w.replaced("directory/groups/analysts.yaml", "Analysts", "All analysts")})
+			w.review(id, "omar", review.Deny, "no")
+		}, []string{"denied"}, false, ""},
+		{"adds a steward and a request", func(w *world) {
+			w.propose(id, "ana", map[string][]byte{
+				"directory/groups/privacy.yaml": w.replaced("directory/groups/privacy.yaml", "- user: lea", "- user: ben"),
+				requestFile(id, orders):         w.request(id, "ana", orders, "30d"),
+			})
+			w.approve(id, "kim", "lea", "ben", "omar", "raj")
+		}, nil, false, ""},
+		{"answers that do not match the form", func(w *world) {
+			raw := w.request(id, "ana", orders, "30d", func(r *resource.AccessRequest) { r.Spec.Answers["project"] = "world domination" })
+			w.propose(id, "ana", map[string][]byte{requestFile(id, orders): raw})
+			w.approve(id, "kim", "lea")
+		}, nil, false, ""},
+		{"rules on base do not compile", func(w *world) {
+			w.byHand(map[string][]byte{"policies/limits.rego": broken, "policies/limits_test.rego": nil})
+			w.ask(id, "ana", pipeline, "30d")
+			w.approve(id, "kim", "raj")
+		}, nil, false, ""},
+		{"rules on base do not compile, canceled", func(w *world) {
+			w.byHand(map[string][]byte{"policies/limits.rego": broken, "policies/limits_test.rego": nil})
+			w.ask(id, "ana", pipeline, "30d")
+			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+		}, nil, false, ""},
+		{"conflicts with base", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			w.approve(id, "kim")
+			w.byHand(map[string][]byte{requestFile(id, pipeline): w.request(id, "ben", pipeline, "30d")})
+		}, nil, false, ""},
+		{"merged by hand", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			w.approve(id, "kim")
+			head := w.tip("refs/heads/request/" + id)
+			old := w.tip(mainRef)
+			merge := w.commit(old, map[string][]byte{requestFile(id, pipeline): w.request(id, "ana", pipeline, "30d")}, head)
+			must(t, w.db.MoveRef(mainRef, old, merge))
+		}, nil, false, ""},
+		{"merged by the engine's key as something else", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			w.approve(id, "kim")
+			w.mergeAs(id, map[string][]byte{requestFile(id, pipeline): w.request(id, "ana", pipeline, "30d"), "directory/groups/privacy.yaml": nil})
+		}, nil, false, "something else"},
+		{"deletes somebody else's request", func(w *world) {
+			w.granted("ben-1", "ben", pipeline, "30d")
+			w.propose(id, "ana", map[string][]byte{requestFile("ben-1", pipeline): nil})
+		}, nil, false, ""},
+		{"withdraws the own request", func(w *world) {
+			w.granted("ana-0", "ana", pipeline, "30d")
+			w.propose(id, "ana", map[string][]byte{requestFile("ana-0", pipeline): nil})
+		}, []string{"ana-0 approved"}, true, ""},
+		{"empty", func(w *world) {
+			w.ask(id, "ana", pipeline, "30d")
+			w.byHand(map[string][]byte{requestFile(id, pipeline): w.request(id, "ana", pipeline, "30d")})
+			old := w.tip(mainRef)
+			must(t, w.db.MoveRef(mainRef, old, w.commit(old, nil, w.tip("refs/heads/request/"+id))))
+			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "there already"))
+		}, nil, false, ""},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			w := newWorld(t, nil)
+			c.make(w)
+			before := w.tip(mainRef)
+			for run := range 2 {
+				out, err := w.det.All(t.Context())
+				must(t, err)
+				for _, r := range out {
+					if (c.err == "") != (r.Err == "") || !strings.Contains(r.Err, c.err) {
+						t.Errorf("run %d: %s ended with error %q, want %q", run, r.PullRequest, r.Err, c.err)
+					}
+				}
+				if diff := cmp.Diff(c.outcomes, w.outcomes(id)); diff != "" {
+					t.Errorf("run %d: records (-want +got):\n%s", run, diff)
+				}
+				if got := w.tip(mainRef) != before; got != c.merged {
+					t.Errorf("run %d: main moved: %v, want %v", run, got, c.merged)
+				}
+			}
+			facts, err := w.forge.Observe(t.Context(), id)
+			if len(c.outcomes) > 0 && (err != nil || facts.State == review.StateOpen) {
+				t.Errorf("it is recorded and still open: %s %v", facts.State, err)
+			}
+		})
+	}
+}
+
+// mergeAs merges with the determining key and the message that the forge looks
+// for, but a tree of its own.
+func (w *world) mergeAs(id string, files map[string][]byte) gitdb.OID {
+	w.t.Helper()
+	old, head := w.tip(mainRef), w.tip("refs/heads/request/"+id)
+	c, err := w.db.Commit(old)
+	must(w.t, err)
+	who := gitdb.Person{Name: "assent", Email: "assent@localhost", When: w.clock}
+	oid, err := w.db.WriteCommit(gitdb.Commit{
+		Tree: w.tree(c.Tree, files), Parents: []gitdb.OID{old, head}, Author: who, Committer: who,
+		Message: "Merge pull request " + id + "\n\nPull-Request: " + id + "\n",
+	}, func(p []byte) ([]byte, error) { return w.keys["determining"].Sign("git", p) })
+	must(w.t, err)
+	must(w.t, w.db.MoveRef(mainRef, old, oid))
+	return oid
+}
+
+func TestAWithdrawalRevokesTheApprovalItEnds(t *testing.T) {
+	w := newWorld(t, nil)
+	w.granted("ana-0", "ana", pipeline, "30d")
+	w.propose("bye", "ana", map[string][]byte{requestFile("ana-0", pipeline): nil})
+	w.determine()
+	got := w.records(ledger.TypeRevocation)
+	if len(got) != 1 {
+		t.Fatalf("%d revocations, want 1", len(got))
+	}
+	body, err := got[0].Revocation()
+	must(t, err)
+	if body.Determination != "2" || got[0].Subject.Request != "ana-0" {
+		t.Errorf("the revocation is of record %s, request %s", body.Determination, got[0].Subject.Request)
+	}
+	if n := len(w.custody().Approvals); n != 0 {
+		t.Errorf("%d approvals remain", n)
+	}
+}
+
+// A request that asks for another product now moves to its folder: it is ended
+// at the old place and approved at the new one, in that order.
+func TestAMovedRequestIsApprovedAtItsNewPlace(t *testing.T) {
+	w := newWorld(t, nil)
+	w.granted("ana-0", "ana", pipeline, "30d")
+	w.settled()
+	w.propose("move", "ana", map[string][]byte{requestFile("ana-0", pipeline): nil, requestFile("ana-0", orders): w.request("ana-0", "ana", orders, "30d")})
+	w.approve("move", "kim", "lea")
+	for _, r := range w.determine() {
+		if !r.Judgement.Outcome.Grants() {
+			t.Fatalf("%s: %s", r.Judgement.Outcome, r.Judgement.Reason)
+		}
+	}
+	c := w.custody()
+	if len(c.Approvals) != 1 || len(c.Findings) != 0 {
+		t.Fatalf("%d approvals, findings %s", len(c.Approvals), codes(c.Findings))
+	}
+	w.settled()
+	w.want("ana", pipeline, false)
+	w.want("ana", orders, true)
+}
+
+// refs are the references that an engine run moves, in the order of their moves.
+func (w *world) refs() map[string]gitdb.OID {
+	w.t.Helper()
+	out := map[string]gitdb.OID{}
+	list, err := w.db.Refs("refs/")
+	must(w.t, err)
+	for _, r := range list {
+		out[r.Name] = r.OID
+	}
+	return out
+}
+
+// A crash after any durable write of a determination leaves what the next run
+// completes: one merge, one record.
+func TestACrashAtAnyWriteOfADeterminationIsCompleted(t *testing.T) {
+	for _, verdict := range []review.Verdict{review.Approve, review.Deny} {
+		t.Run(string(verdict), func(t *testing.T) {
+			w := newWorld(t, nil)
+			w.ask("ana-1", "ana", pipeline, "30d")
+			w.review("ana-1", "kim", verdict, "so be it")
+			before := w.copied()
+			w.determine()
+			after := w.refs()
+			log := "refs/assent/pr/ana-1"
+			middle := parentOf(t, w.db, after[log]) // of the two events that a run appends
+			steps := []struct {
+				ref string
+				to  gitdb.OID
+			}{{mainRef, after[mainRef]}, {log, middle}, {bookRef, after[bookRef]}, {log, after[log]}}
+			if verdict == review.Deny {
+				steps[0], steps[1], steps[2] = steps[2], struct {
+					ref string
+					to  gitdb.OID
+				}{log, middle}, steps[0]
+			}
+			for k := range len(steps) + 1 {
+				c := before.copied()
+				must(t, copyObjects(w.path("governance.git"), c.path("governance.git")))
+				c.connect()
+				for _, s := range steps[:k] {
+					must(t, c.db.MoveRef(s.ref, c.refs()[s.ref], s.to))
+				}
+				for range 2 {
+					c.determine()
+				}
+				want := []string{"ana-1 temporarily-approved"}
+				if verdict == review.Deny {
+					want = []string{"ana-1 denied"}
+				}
+				if diff := cmp.Diff(want, c.outcomes("ana-1")); diff != "" {
+					t.Errorf("after %d writes: records (-want +got):\n%s", k, diff)
+				}
+				first, _, err := c.db.FirstParents(c.tip(mainRef), before.tip(mainRef))
+				must(t, err)
+				if want := map[review.Verdict]int{review.Approve: 1, review.Deny: 0}[verdict]; len(first) != want {
+					t.Errorf("after %d writes: %d merges, want %d", k, len(first), want)
+				}
+				if got := c.custody(); len(got.Findings) != 0 {
+					t.Errorf("after %d writes: findings %s", k, codes(got.Findings))
+				}
+			}
+		})
+	}
+}
+
+func parentOf(t *testing.T, db *gitdb.DB, oid gitdb.OID) gitdb.OID {
+	t.Helper()
+	c, err := db.Commit(oid)
+	must(t, err)
+	return c.Parents[0]
+}
+
+// copyObjects adds the objects of one repository to another.
+func copyObjects(from, to string) error {
+	return filepath.WalkDir(filepath.Join(from, "objects"), func(name string, d os.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		rel, err := filepath.Rel(from, name)
+		if err != nil {
+			return err
+		}
+		target := filepath.Join(to, rel)
+		if _, err := os.Stat(target); err == nil {
+			return nil
+		}
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			return err
+		}
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		return os.WriteFile(target, raw, 0o444)
+	})
+}
+
+// stopping is a forge that dies before or after one of its calls.
+type stopping struct {
+	forge.Forge
+	calls, stop int
+	after       bool
+	between     func() // before the merge
+}
+
+var errCrash = errors.New("the process died")
+
+func (s *stopping) call(f func() error) error {
+	s.calls++
+	if s.calls == s.stop && !s.after {
+		return errCrash
+	}
+	err := f()
+	if s.calls == s.stop && s.after {
+		return errCrash
+	}
+	return err
+}
+
+func (s *stopping) Publish(ctx context.Context, id string, r forge.Report) error {
+	return s.call(func() error { return s.Forge.Publish(ctx, id, r) })
+}
+
+func (s *stopping) Close(ctx context.Context, id, reason string) error {
+	return s.call(func() error { return s.Forge.Close(ctx, id, reason) })
+}
+
+func (s *stopping) Merge(ctx context.Context, id string, want forge.Want) (m forge.Merged, err error) {
+	if s.between != nil {
+		s.between()
+		s.between = nil
+	}
+	err = s.call(func() error { m, err = s.Forge.Merge(ctx, id, want); return err })
+	return m, err
+}
+
+func TestACrashAtAnyCallOfTheForgeIsCompleted(t *testing.T) {
+	for _, verdict := range []review.Verdict{review.Approve, review.Deny} {
+		for stop := 1; stop <= 2; stop++ {
+			for _, after := range []bool{false, true} {
+				w := newWorld(t, nil)
+				w.ask("ana-1", "ana", pipeline, "30d")
+				w.review("ana-1", "kim", verdict, "so be it")
+				f := &stopping{Forge: w.forge, stop: stop, after: after}
+				out, err := w.determiner(f).All(t.Context())
+				must(t, err)
+				if f.calls != stop || out[0].Err == "" {
+					t.Fatalf("%s: it did not die at call %d: %+v", verdict, stop, out)
+				}
+				w.connect()
+				w.determine()
+				w.determine()
+				if n := len(w.outcomes("ana-1")); n != 1 {
+					t.Errorf("%s, stopped at %d (after: %v): %d records, want 1", verdict, stop, after, n)
+				}
+				if facts, err := w.forge.Observe(t.Context(), "ana-1"); err != nil || facts.State == review.StateOpen {
+					t.Errorf("%s, stopped at %d (after: %v): it is %s %v", verdict, stop, after, facts.State, err)
+				}
+			}
+		}
+	}
+}
+
+// The base moves between the judgement and the merge: it is judged again on the
+// new base, and merged there.
+func TestABaseThatMovesBeforeTheMergeIsJudgedAgain(t *testing.T) {
+	t.Run("by something else", func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.ask("ana-1", "ana", pipeline, "30d")
+		w.approve("ana-1", "kim")
+		f := &stopping{Forge: w.forge, between: func() {
+			w.byHand(map[string][]byte{"directory/groups/analysts.yaml": w.replaced("directory/groups/analysts.yaml", "Analysts", "All analysts")})
+		}}
+		out, err := w.determiner(f).All(t.Context())
+		must(t, err)
+		if out[0].Err != "" || len(out[0].Records) != 1 {
+			t.Fatalf("%+v", out[0])
+		}
+		if c := w.custody(); len(c.Approvals) != 1 || len(c.Findings) != 0 {
+			t.Errorf("%d approvals, findings %s", len(c.Approvals), codes(c.Findings))
+		}
+	})
+	t.Run("by the removal of the steward who approved", func(t *testing.T) {
+		w := newWorld(t, nil)
+		w.ask("ana-1", "ana", pipeline, "30d")
+		w.approve("ana-1", "kim")
+		f := &stopping{Forge: w.forge, between: func() {
+			w.byHand(map[string][]byte{"directory/groups/finance-stewards.yaml": w.replaced("directory/groups/finance-stewards.yaml", "    - user: kim\n", "")})
+		}}
+		before := len(w.records(ledger.TypeDetermination))
+		out, err := w.determiner(f).All(t.Context())
+		must(t, err)
+		if out[0].Judgement.Outcome != review.Pending || len(w.records(ledger.TypeDetermination)) != before {
+			t.Fatalf("%+v", out[0])
+		}
+	})
+}
+
+// Several determiners at once, each a process of its own: one merge, one record.
+func TestDeterminersAtOnceRecordOnce(t *testing.T) {
+	for range 3 {
+		w := newWorld(t, nil)
+		w.ask("ana-1", "ana", pipeline, "30d")
+		w.approve("ana-1", "kim")
+		w.ask("ben-1", "ben", pipeline, "30d")
+		w.review("ben-1", "kim", review.Deny, "no")
+		var group sync.WaitGroup
+		for range 3 {
+			c := *w
+			c.connect()
+			group.Go(func() { _, _ = c.det.All(t.Context()) }) // who loses a race may say so
+		}
+		group.Wait()
+		w.connect()
+		w.determine()
+		if diff := cmp.Diff([]string{"ana-1 temporarily-approved"}, w.outcomes("ana-1")); diff != "" {
+			t.Errorf("records (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"ben-1 denied"}, w.outcomes("ben-1")); diff != "" {
+			t.Errorf("records (-want +got):\n%s", diff)
+		}
+	}
+}
+
+// A seal distrusts the key that recorded an approval. It counts for nothing then,
+// and is not made again by itself: its clock would start anew.
+func TestADistrustedDeterminationIsNotMadeAgainByItself(t *testing.T) {
+	w := newWorld(t, nil)
+	w.granted("ana-1", "ana", pipeline, "30d")
+	w.settled()
+	fresh := newKey(t)
+	_, err := w.book.Append(t.Context(), w.keys["root"], w.clock, ledger.Draft{Type: ledger.TypeSeal, Body: ledger.SealBody{
+		Determining: fresh.Public().String(), Reconciling: w.keys["reconciling"].Public().String(), DistrustFrom: 2, Reason: "stolen",
+	}})
+	must(t, err)
+	w.clock = w.clock.AddDate(0, 2, 0)
+	w.forge = nil
+	w.keys["determining"] = fresh
+	w.connect()
+	_, err = w.det.All(t.Context())
+	must(t, err)
+	if n := len(w.outcomes("ana-1")); n != 0 {
+		t.Errorf("%d records after the distrust", n)
+	}
+	if n := len(w.custody().Approvals); n != 0 {
+		t.Errorf("%d approvals after the distrust", n)
+	}
+	w.reconcile()
+	w.want("ana", pipeline, false)
+}
+
+// What determine reads from git of a change is what the forge states.
+func TestTheChangeReadFromGitIsTheForges(t *testing.T) {
+	w := newWorld(t, nil)
+	w.granted("ana-0", "ana", pipeline, "30d")
+	w.propose("mix", "ana", map[string][]byte{
+		requestFile("ana-0", pipeline): nil,
+		requestFile("ana-1", orders):   w.request("ana-1", "ana", orders, "30d"),
+	})
+	w.approve("mix", "kim", "lea")
+	stated, err := w.forge.Observe(t.Context(), "mix")
+	must(t, err)
+	w.determine()
+	at, err := determine.AtMerge(w.db, stated, w.tip(mainRef))
+	must(t, err)
+	if diff := cmp.Diff(stated, at); diff != "" {
+		t.Errorf("facts (-forge +git):\n%s", diff)
+	}
+}
