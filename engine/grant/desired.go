@@ -233,12 +233,16 @@ func (b *builder) live(req *resource.AccessRequest, a Approval) (liveRequest, bo
 	if c.req == nil || len(c.waits) > 0 {
 		b.prevent(req, StateEdited, "%s", c.edited(a))
 	}
+	until, known := emergencyEnd(req.Spec.Type, a.DecidedAt, c.until)
+	c.until = until
 	switch {
 	case c.req == nil:
+	case !known:
+		b.prevent(req, StateExpired, "it is not known when this emergency began")
 	case !c.from.IsZero() && b.now.Before(c.from):
 		b.prevent(req, StateWaiting, "access begins %s", c.from.Format(time.RFC3339))
 	case !c.until.IsZero() && !b.now.Before(c.until):
-		b.prevent(req, StateExpired, "access ended %s", c.until.Format(time.RFC3339))
+		b.prevent(req, StateExpired, "%s", a.ended(c.until))
 	default:
 		return liveRequest{c.req, c.until}, true
 	}

@@ -172,6 +172,12 @@ type Approval struct {
 	Seq           uint64        `json:"seq"`            // of the record in the ledger
 	// DecidedAt is when the determination was made: durations run from it.
 	DecidedAt time.Time `json:"decidedAt,omitzero"`
+	// Certified is when the access was last found right: at the determination, or
+	// by the last review that kept it. CertifyBy is when it has to be found right
+	// again, zero for never; Lapses says that Until is that instant. See Certify.
+	Certified time.Time `json:"certified,omitzero"`
+	CertifyBy time.Time `json:"certifyBy,omitzero"`
+	Lapses    bool      `json:"lapses,omitempty"`
 	// Approved is the request as it was approved, where the file on main may
 	// have been edited since; nil where it is not known.
 	Approved *resource.AccessRequest `json:"-"`
