@@ -22,7 +22,7 @@ func (c *court) file(ctx context.Context, f File) Determination {
 		return c.lifecycle(det)
 	}
 	det.Request, det.ContentDigest = req.Ref().Name, req.Digest()
-	det = c.lifecycle(c.request(ctx, det, f, old, req))
+	det = c.lifecycle(c.parked(c.request(ctx, det, f, old, req), req))
 	if det.Outcome != Pending {
 		det.Deadlines = nil
 	}
