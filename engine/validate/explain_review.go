@@ -113,9 +113,9 @@ func explainRequests() []diag.Explanation {
 		{Code: NoAccount, Title: "No account on the platform",
 			Why: "A grant lets an account in. Without one it waits, and shows as unmapped.",
 			Fix: "Add accounts to the user's file, or a template to the connection."},
-		{Code: PathCoversNone, Title: "Nothing lies below this path",
-			Why: "A request for a path covers all data sources below it, later ones too. Now there are none.",
-			Fix: "Check the spelling.", Example: "target:\n  path: warehouse/shop"},
+		{Code: PathCoversNone, Title: "Nothing is registered there yet",
+			Why: "A data source may be asked for before it is registered, and a path covers all data sources below it, later ones too. Until there is one, the request waits.",
+			Fix: "Check the spelling, or let an administrator register it.", Example: "target:\n  path: warehouse/shop"},
 	}
 }
 

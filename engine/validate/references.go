@@ -172,6 +172,9 @@ func references(c *check) {
 					removed[ref.to] = append(removed[ref.to], r.At(ref.path...))
 					continue
 				}
+				if req, ok := r.(*resource.AccessRequest); ok && c.unregistered(req, ref) {
+					continue
+				}
 				c.unknown(r, ref)
 				continue
 			}
@@ -216,6 +219,26 @@ func (c *check) unknown(r resource.Resource, ref reference) {
 	if found, ok := c.head.Find(resource.Ref{Kind: ref.to.Kind, Name: resource.Name(guess)}); ok {
 		d.WithRelated(found.At("metadata", "name"), "%s is defined here", name(found.Ref()))
 	}
+}
+
+// unregistered: a source, or something on a connection, may be asked for before
+// it is registered; the request then waits for it. A product may not: somebody
+// has to offer it.
+func (c *check) unregistered(req *resource.AccessRequest, ref reference) bool {
+	text := string(req.Spec.Target.Source)
+	switch ref.to.Kind {
+	case resource.KindDataSource:
+	case resource.KindConnection:
+		text = req.Spec.Target.Path
+	default:
+		return false
+	}
+	d := c.warnf(req, ref.path, PathCoversNone, "%q is not registered yet, so the request will wait", text)
+	d.WithHint("check the spelling; the request goes on once `assent discover` has found it and that is merged")
+	if guess, ok := c.closest(string(ref.to.Name), c.names(ref.to.Kind)); ok {
+		d.WithHint("did you mean %q? otherwise the request goes on once it is registered", guess)
+	}
+	return true
 }
 
 // kindOfUser: a service account cannot decide, own or ask, and a person is
