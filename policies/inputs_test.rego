@@ -19,7 +19,24 @@ automatic(justification, duration, limit) := object.union(request([], []), {
 	"flow": {"mode": "automatic", "justification": justification, "duration": duration},
 })
 
-governance(people, reviews) := object.union(request([], reviews), {"kind": "governance", "governance": people})
+governance(people, reviews) := governed([change("README.md", "")], {"GOVERNANCE": people}, {}, reviews)
+
+governed(changes, permissions, domains, reviews) := object.union(request([], reviews), {
+	"kind": "governance",
+	"flow": {"mode": "stewards"},
+	"changes": changes,
+	"permissions": {p: holders(permissions[p]) | some p in object.keys(permissions)},
+	"domains": {d: {r: holders(list) | some r, list in rights} | some d, rights in domains},
+	"governance": permissions.GOVERNANCE,
+})
+
+holders(people) := {"people": people, "at": "x.yaml:1:1"}
+
+change(file, kind) := {
+	"file": file, "kind": kind, "name": "x", "action": "changed", "readable": true,
+	"domains": [], "reaches": [], "unowned": false, "leaves": [], "concerns": [], "stewards": holders([]),
+	"shared": false, "spec": true, "permissions": false, "guardrail": false, "unlimited": false, "governs": false,
+}
 
 stage(mode, lists) := {
 	"mode": mode,

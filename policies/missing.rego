@@ -11,6 +11,8 @@ import data.assent.stages
 list := [{"what": "a review flow with stages: this one has none"}] if {
 	count(stages.asked) == 0
 	input.flow.mode != "automatic"
+} else := [governed(i, stage) | some i, stage in stages.asked; not i in stages.satisfied] if {
+	input.kind == "governance"
 } else := gaps(stages.turn, stages.asked[stages.turn]) if {
 	count(stages.asked) > count(stages.satisfied)
 } else := []
@@ -50,3 +52,30 @@ shared(i) := [{"stage": i, "what": "an approval by one more person: nobody may a
 	i in stages.all_answered
 	not i in stages.own_person
 } else := []
+
+# METADATA
+# title: Governed
+# description: What the files of one stage of a governance pull request lack.
+governed(i, stage) := {"stage": i, "what": concat("", [files(stage.files), ": ", lack(i, stage), few(stage)])}
+
+# METADATA
+# title: Lack
+# description: The approvals that are lacking.
+lack(_, stage) := sprintf("an approval for %s", [concat(" or ", [s.source | some s in stage.sources])]) if {
+	stage.count == 1
+} else := sprintf("approvals for %s by %d distinct people", [concat(" or ", [s.source | some s in stage.sources]), stage.count])
+
+# METADATA
+# title: Few
+# description: Whether there are enough people who could ever agree.
+few(stage) := sprintf("; without a part in the change there are %d such people, so somebody has to be given the permission first", [count(able)]) if {
+	able := {p | some s in stage.sources; some p in s.people}
+	count(able) < stage.count
+} else := ""
+
+# METADATA
+# title: Files
+# description: The first of the files, and how many more there are.
+files(list) := sprintf("%s and %d more", [concat(", ", array.slice(list, 0, 3)), count(list) - 3]) if {
+	count(list) > 3
+} else := concat(", ", list)

@@ -14,6 +14,10 @@
 #     request     {name, file, type, target, product, domain, tags, columns, accessLevel, requester,
 #                  beneficiaries, duration, until, form, answers, labels}; for rules of the organisation
 #     pullRequest {repo, forge, id, base, head, author}
+#     changes     [{file, kind, name, action, readable, domains, reaches, unowned, leaves, concerns,
+#                  stewards, shared, spec, permissions, guardrail, unlimited, governs}]; of governance
+#     domains     {name: {owner, manageDataProducts, managePolicies}}, each {people, at}; of governance
+#     permissions {GOVERNANCE, USER_ADMIN}, each {people, at}; of governance
 #
 #   people, person, requester and beneficiaries are names of users. A review with
 #   valid false never counts; why says the reason. A verdict is approve, deny,
@@ -39,7 +43,15 @@ decision := {
 	"until": until,
 	"missing": missing.list,
 	"constraints": constraints.list,
+	"asked": asked,
 }
+
+# METADATA
+# title: Asked
+# description: The stages that the files of a governance pull request need; none for a request, which brings its own.
+asked := stages.asked if {
+	input.kind == "governance"
+} else := []
 
 # METADATA
 # title: Standing

@@ -1,8 +1,8 @@
 # METADATA
 # title: Stages
 # description: |
-#   Which stages have the approvals that they ask for. Stages come in order: one
-#   counts as approved only when all before it are.
+#   Which stages have the approvals that they ask for. The stages of a request come
+#   in order: one counts as approved only when all before it are.
 package assent.stages
 
 import data.assent.governance
@@ -127,9 +127,14 @@ agreed if {
 
 # METADATA
 # title: State
-# description: How a stage stands.
+# description: How a stage stands. Those of a governance pull request wait for nothing but people.
 state(i) := "waiting" if {
 	i == turn
+} else := "waiting" if {
+	input.kind == "governance"
+	not i in satisfied
+} else := "approved" if {
+	input.kind == "governance"
 } else := "blocked" if {
 	i > turn
 } else := "approved" if i in satisfied

@@ -3,13 +3,30 @@
 # description: One valid denial by any steward of any stage ends a request, whatever came before or after.
 package assent.veto
 
+import data.assent.stages
+
 # METADATA
 # title: Denials
-# description: The valid denials.
+# description: |
+#   The valid denials. Of a governance pull request, those of the people who may
+#   agree to some of it.
 denials contains review if {
 	some review in input.reviews
 	review.valid == true
 	review.verdict == "deny"
+	heard(review.person)
+}
+
+# METADATA
+# title: Heard
+# description: Whether a person's denial is heard.
+heard(_) if not input.kind == "governance"
+
+heard(person) if {
+	input.kind == "governance"
+	some stage in stages.asked
+	some source in stage.sources
+	person in source.people
 }
 
 # METADATA

@@ -48,10 +48,9 @@ func TestClassOfAPullRequest(t *testing.T) {
 	}
 }
 
+// governanceScene is a change of the form's questions, by ann.
 func governanceScene(t testing.TB) *scene {
-	s := newScene(t, anyFinance, forAnn)
-	s.facts.Files = []review.File{{Path: "forms/ask.yaml", Mode: "100644", OldBlob: "a", NewBlob: "b"}}
-	return s
+	return changeScene(t, people+product(anyFinance), people+strings.Replace(product(anyFinance), "questions: []", "questions: [{id: why, title: Why, type: short-answer}]", 1))
 }
 
 func TestGovernanceHasAQuorumOfItsOwn(t *testing.T) {
@@ -62,7 +61,8 @@ func TestGovernanceHasAQuorumOfItsOwn(t *testing.T) {
 		why   string
 	}{
 		{"nobody", func(*scene) {}, pending, "an approval for permission GOVERNANCE"},
-		{"a steward of requests", func(s *scene) { s.says(bo, approve, "") }, pending, "bo is not a steward"},
+		{"a colleague", func(s *scene) { s.says(di, approve, "") }, pending, "di is not a steward"},
+		{"a steward whom the form names", func(s *scene) { s.says(bo, approve, "") }, review.Approved, "approved by bo"},
 		{"governance", func(s *scene) { s.says(gov, approve, "") }, review.Approved, "approved by gov"},
 		{"its author", func(s *scene) { s.facts.Author = github(gov); s.says(gov, approve, "") }, pending, "gov opened the pull request"},
 		{"its pusher", func(s *scene) { s.facts.Pushers = []review.Actor{github(gov)}; s.says(gov, approve, "") }, pending, "gov pushed"},

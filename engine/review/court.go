@@ -54,23 +54,6 @@ func (d *Determination) hold(o Outcome, reason string) {
 	d.Outcome, d.Reason, d.Until = o, reason, time.Time{}
 }
 
-// governance judges a pull request that touches no request.
-func (c *court) governance(ctx context.Context) Determination {
-	source := resource.StewardSource{Permission: resource.PermissionGovernance}
-	all := resource.Stewards(c.base, source, resource.Target{}, c.now)
-	in := interestsIn(c.dir, c.facts)
-	verdicts := panel{dir: c.dir, facts: c.facts, interests: in, stewards: all, now: c.now}.judge()
-	stage := inputStage{Mode: "any", Count: 1, Distinct: true, Sources: []inputSource{
-		{Source: sourceText(source), People: without(all, in)},
-	}}
-	doc := c.document("governance", verdicts)
-	doc.Governance = stage.Sources[0].People
-	doc.Flow = inputFlow{Mode: resource.ReviewStewards, From: "default"}
-	det := c.blank("")
-	det.Flow = FlowRef{Mode: resource.ReviewStewards, From: "default"}
-	return c.lifecycle(c.decide(ctx, det, doc, []inputStage{stage}, verdicts))
-}
-
 func (c *court) document(kind string, verdicts []verdict) inputDoc {
 	author, _ := c.dir.person(c.facts.Author)
 	return inputDoc{
@@ -105,6 +88,10 @@ func (c *court) decide(ctx context.Context, det Determination, doc inputDoc, sta
 		return det
 	}
 	det.Decision = canon
+	if doc.Kind == kindGovernance { // the rules say what each changed file needs
+		stages = d.asked()
+		det.Stages = blankStages(stages)
+	}
 	if err := d.check(doc, stages); err != nil {
 		det.Reason = "the rules gave no decision that can be followed: " + err.Error()
 		return det
@@ -126,6 +113,8 @@ func (c *court) decide(ctx context.Context, det Determination, doc inputDoc, sta
 	return det
 }
 
+const nothingAsked = "it adds nothing that is asked for"
+
 // uncounted says why a valid review did not count.
 func (d decision) uncounted(doc inputDoc) string {
 	switch {
@@ -134,7 +123,7 @@ func (d decision) uncounted(doc inputDoc) string {
 	case doc.Flow.Mode == resource.ReviewAutomatic:
 		return "the request is approved by rule, so approvals are not needed"
 	default:
-		return "it adds nothing that is asked for"
+		return nothingAsked
 	}
 }
 

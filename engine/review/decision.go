@@ -20,6 +20,7 @@ type decision struct {
 	Until       string          `json:"until"`
 	Missing     []decisionNeed  `json:"missing"`
 	Constraints []string        `json:"constraints"`
+	Asked       []decisionAsk   `json:"asked"` // the stages of a governance pull request; none for a request
 
 	end time.Time // Until, read
 }
@@ -27,6 +28,18 @@ type decision struct {
 type decisionStage struct {
 	State   StageState       `json:"state"`
 	Sources []decisionSource `json:"sources"`
+}
+
+type decisionAsk struct {
+	Mode     string   `json:"mode"`
+	Count    int      `json:"count"`
+	Distinct bool     `json:"distinct"`
+	Files    []string `json:"files"`
+	Sources  []struct {
+		Source string          `json:"source"`
+		People []resource.Name `json:"people"`
+		At     string          `json:"at"`
+	} `json:"sources"`
 }
 
 type decisionSource struct {
@@ -50,7 +63,7 @@ func readDecision(raw json.RawMessage) (decision, json.RawMessage, error) {
 	if !ok {
 		return decision{}, nil, errors.New("decode: the answer is no object")
 	}
-	fields := []string{"outcome", "reason", "stages", "counted", "until", "missing", "constraints"}
+	fields := []string{"outcome", "reason", "stages", "counted", "until", "missing", "constraints", "asked"}
 	for _, f := range fields {
 		if v, ok := object[f]; !ok || v == nil {
 			return decision{}, nil, fmt.Errorf("decode: %s is missing", f)
@@ -83,6 +96,9 @@ func (d decision) check(in inputDoc, stages []inputStage) error {
 	if d.Reason == "" {
 		return errors.New("check decision: it has no reason")
 	}
+	if err := d.checkAsked(in); err != nil {
+		return err
+	}
 	if err := d.checkShape(stages); err != nil {
 		return err
 	}
@@ -91,7 +107,7 @@ func (d decision) check(in inputDoc, stages []inputStage) error {
 	for _, r := range in.Reviews {
 		if r.Valid {
 			valid[r.ID] = r
-			denied = denied || r.Verdict == Deny
+			denied = denied || r.Verdict == Deny && in.heard(r.Person, stages)
 		}
 	}
 	switch d.Outcome {

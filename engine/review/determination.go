@@ -94,7 +94,8 @@ type StageResult struct {
 	Mode    string         `json:"mode"` // any or all
 	Count   int            `json:"count,omitempty"`
 	Sources []SourceResult `json:"sources"`
-	At      string         `json:"at,omitempty"` // file:line:col of the stage
+	At      string         `json:"at,omitempty"`    // file:line:col of the stage
+	Files   []string       `json:"files,omitempty"` // of a governance pull request: what this stage is about
 }
 
 // SourceResult is one steward source of a stage.

@@ -25,6 +25,10 @@ type (
 		Reviews     []inputReview   `json:"reviews"`
 		Request     *inputRequest   `json:"request,omitempty"`
 		PullRequest inputPull       `json:"pullRequest"`
+		// Of a governance pull request only.
+		Changes     []inputChange                        `json:"changes,omitempty"`
+		Domains     map[resource.Name]inputDomain        `json:"domains,omitempty"`
+		Permissions map[resource.Permission]inputHolders `json:"permissions,omitempty"`
 	}
 	inputFlow struct {
 		Mode          resource.ReviewMode `json:"mode"`
@@ -38,6 +42,7 @@ type (
 		Distinct bool          `json:"distinct"`
 		Sources  []inputSource `json:"sources"`
 		at       string
+		files    []string // that the stage is about, of a governance pull request
 	}
 	inputSource struct {
 		Source string          `json:"source"`

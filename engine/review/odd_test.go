@@ -13,7 +13,7 @@ import (
 )
 
 // sound is the answer that would approve the scene of oddScene.
-const sound = `{"outcome": "temporarily-approved", "reason": "approved by bo", "counted": ["r1"], "missing": [], "constraints": [],
+const sound = `{"outcome": "temporarily-approved", "reason": "approved by bo", "counted": ["r1"], "missing": [], "constraints": [], "asked": [],
  "stages": [{"state": "approved", "sources": [{"answered": ["bo"]}]}], "until": "2027-02-22T12:00:00Z"}`
 
 // oddScene is approved in all but the answer of the rules; r2 is an approval
@@ -82,6 +82,8 @@ func answers() map[string]string {
 		"a constraint":             swap(`"constraints": []`, `"constraints": ["x"]`),
 		"constraints null":         swap(`"constraints": []`, `"constraints": null`),
 		"constraints is an object": swap(`"constraints": []`, `"constraints": {}`),
+		"asks of its own":          swap(`"asked": []`, `"asked": [{"mode": "any", "count": 1, "distinct": true, "files": ["x"], "sources": []}]`),
+		"asked is missing":         swap(`"asked": [],`, ``),
 		"denied without a denial":  swap(`"temporarily-approved"`, `"denied"`),
 		"empty object":             `{}`,
 	} {

@@ -79,7 +79,7 @@ func sourceText(s resource.StewardSource) string {
 func blankStages(stages []inputStage) []StageResult {
 	out := make([]StageResult, len(stages))
 	for i, s := range stages {
-		out[i] = StageResult{State: StageBlocked, Mode: s.Mode, Count: s.Count, At: s.at, Sources: make([]SourceResult, len(s.Sources))}
+		out[i] = StageResult{State: StageBlocked, Mode: s.Mode, Count: s.Count, At: s.at, Files: s.files, Sources: make([]SourceResult, len(s.Sources))}
 		if i == 0 {
 			out[i].State = StageWaiting
 		}
