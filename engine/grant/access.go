@@ -158,6 +158,7 @@ func less(a, b Sight) bool {
 	return slices.ContainsFunc(b.Columns, func(c Seen) bool { return a.how(c.Name).rank() < c.How.rank() })
 }
 
+// how is how a column is seen; hidden where the sight does not know it.
 func (s Sight) how(column string) Visibility {
 	for _, c := range s.Columns {
 		if c.Name == column {

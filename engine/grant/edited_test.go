@@ -52,6 +52,12 @@ func editable() map[string]string {
 func onMain(t testing.TB, requests map[string]draft) *resource.Set {
 	t.Helper()
 	files := editable()
+	place(files, requests)
+	return load(t, files)
+}
+
+// place adds request files to a repository.
+func place(files map[string]string, requests map[string]draft) {
 	for name, d := range requests {
 		folder := "x"
 		if product, ok := strings.CutPrefix(d.target, "{product: "); ok {
@@ -59,7 +65,6 @@ func onMain(t testing.TB, requests map[string]draft) *resource.Set {
 		}
 		files["requests/"+folder+"/"+name+".yaml"] = d.text(name)
 	}
-	return load(t, files)
 }
 
 // decided approves requests of a set ten days ago, until what they ask for.
