@@ -3,7 +3,8 @@
 # description: |
 #   The decision on one request, or on one governance pull request. Input:
 #
-#     kind        "request" or "governance"
+#     kind        "request", "governance", or "review" for a file in reviews/, whose one
+#                 stage of mode all has a source for each request that it decides on
 #     at          the instant of the decision; all instants are RFC 3339 in UTC
 #     notBefore   the instant before which nothing is given, or ""
 #     limit       the latest end that form, product and request allow, or ""
@@ -13,6 +14,7 @@
 #     reviews     [{id, person, verdict, until, reason, valid, why}]
 #     request     {name, file, type, target, product, domain, tags, columns, accessLevel, requester,
 #                  beneficiaries, duration, until, form, answers, labels}; for rules of the organisation
+#     emergency   see emergency.rego; of an emergency request
 #     pullRequest {repo, forge, id, base, head, author}
 #     changes     [{file, kind, name, action, readable, domains, reaches, unowned, leaves, concerns,
 #                  stewards, shared, spec, permissions, guardrail, unlimited, governs}]; of governance
@@ -27,6 +29,7 @@ package assent.quorum
 import data.assent.automatic
 import data.assent.constraints
 import data.assent.duration
+import data.assent.emergency
 import data.assent.missing
 import data.assent.stages
 import data.assent.veto
@@ -56,12 +59,15 @@ asked := stages.asked if {
 # METADATA
 # title: Standing
 # description: |
-#   Outcome and reason. A denial ends it whatever else there is; a constraint or an
-#   end that has passed holds it; agreement approves it, until its end if it has one.
+#   Outcome and reason. A denial ends it whatever else there is; a constraint, what
+#   bars an emergency or an end that has passed holds it; agreement approves it,
+#   until its end if it has one.
 standing := {"outcome": "denied", "reason": veto.reason} if {
 	veto.denied
 } else := {"outcome": "pending", "reason": constraints.reason} if {
 	count(constraints.list) > 0
+} else := {"outcome": "pending", "reason": emergency.reason} if {
+	count(emergency.objections) > 0
 } else := {"outcome": "pending", "reason": duration.reason} if {
 	agreed
 	duration.over

@@ -23,6 +23,8 @@ asked := [] if {
 
 asked := governance.stages if input.kind == "governance"
 
+asked := input.stages if input.kind == "review"
+
 # METADATA
 # title: Approvals
 # description: The valid approvals by people whom some stage asks.
