@@ -38,7 +38,7 @@ func (a *Auditor) admit(ctx context.Context, r replay, v ledger.Verified, body l
 	if len(merge.Parents) == 0 || string(merge.Parents[0]) != body.Change.Parent {
 		return verdict{finding: finding(CodeParent, "the first parent of %s is not %q", merge.OID, body.Change.Parent)}, nil
 	}
-	if seq, ok := r.used[used{merge.OID, resource.Name(v.Subject.Request)}]; ok {
+	if seq, ok := r.used[used{merge.OID, subjectOf(v)}]; ok {
 		return verdict{finding: finding(CodeReplayed, "record %d determined it at this merge already", seq)}, nil
 	}
 	if known, ok := a.verdicts[v.Digest]; ok {
@@ -48,8 +48,8 @@ func (a *Auditor) admit(ctx context.Context, r replay, v ledger.Verified, body l
 	if err != nil {
 		return verdict{}, err
 	}
-	made := verdict{finding: f}
-	if f == nil || f.Code == CodeOtherRules {
+	made := verdict{finding: f, holds: f == nil || f.Code == CodeOtherRules}
+	if made.holds && v.Subject.Review == "" {
 		if made.approved, err = a.request(v); err != nil {
 			return verdict{}, err
 		}
@@ -174,7 +174,7 @@ func (a *Auditor) judgeAgain(ctx context.Context, facts review.Facts, v ledger.V
 		return nil, err
 	}
 	i := slices.IndexFunc(judged.Determinations, func(d review.Determination) bool {
-		return string(d.Request) == v.Subject.Request && d.File == v.Subject.Path && d.Blob == v.Subject.Blob
+		return string(d.Request) == v.Subject.Request && string(d.Review) == v.Subject.Review && d.File == v.Subject.Path && d.Blob == v.Subject.Blob
 	})
 	if i < 0 {
 		return finding(CodeOutcome, "judged again, the request is not among those determined: %s", judged.Reason), nil

@@ -58,6 +58,11 @@ type Custody struct {
 	// Approvals are the determinations that passed every check and were not
 	// ended since.
 	Approvals grant.Determinations
+	// Dropped are the approvals that an access review ended, and why.
+	Dropped map[resource.Name]Dropped
+	// Emergencies is the emergency access that still waits for its review, or was
+	// found to be misuse.
+	Emergencies review.Emergencies
 	// Applied are the grants that were applied and not revoked since, as recorded.
 	Applied map[grant.Key]grant.Grant
 	// Servers is the server that each connection was last seen to be.
@@ -98,6 +103,9 @@ type replay struct {
 	line *mainline
 	used map[used]uint64          // the record that was admitted for it
 	from map[resource.Name]source // what an approval rests on
+	// terms are those of each approval; duties of all records so far.
+	terms  map[resource.Name]terms
+	duties *determine.Duties
 }
 
 // source is the merge and the file that an approval rests on.
@@ -109,6 +117,7 @@ type source struct {
 // verdict is what checking one record once came to.
 type verdict struct {
 	finding  *Finding // nil where everything holds
+	holds    bool     // whether it counts
 	approved *resource.AccessRequest
 }
 
@@ -120,12 +129,13 @@ func (a *Auditor) Custody(ctx context.Context, main gitdb.OID) (Custody, error) 
 	defer a.mu.Unlock()
 	c := Custody{
 		Main: main, Approvals: grant.Determinations{}, Applied: map[grant.Key]grant.Grant{},
+		Dropped: map[resource.Name]Dropped{},
 		Servers: map[resource.Name]string{}, Merges: map[gitdb.OID]bool{}, Observed: map[string]bool{}, Confirmed: map[string]bool{},
 	}
 	if err := a.line.follow(a.DB, main); err != nil {
 		return c, fmt.Errorf("list main: %w", err)
 	}
-	r := replay{&c, &a.line, map[used]uint64{}, map[resource.Name]source{}}
+	r := replay{&c, &a.line, map[used]uint64{}, map[resource.Name]source{}, map[resource.Name]terms{}, &determine.Duties{}}
 	for v, err := range a.Ledger.Replay(ctx) {
 		if err != nil {
 			return c, fmt.Errorf("replay ledger: %w", err)
@@ -137,6 +147,7 @@ func (a *Auditor) Custody(ctx context.Context, main gitdb.OID) (Custody, error) 
 		}
 	}
 	r.dropRemoved()
+	c.Emergencies = r.duties.At(c.Head.Seq)
 	return c, nil
 }
 
@@ -244,17 +255,34 @@ func (a *Auditor) applyDetermination(ctx context.Context, r replay, v ledger.Ver
 	if body.Change.Commit != "" {
 		r.Merges[gitdb.OID(body.Change.Commit)] = true
 	}
-	if !review.Outcome(body.Outcome).Grants() || v.Subject.Blob == "" || request == "" {
+	ruling, err := determine.RulingOf(body)
+	if err != nil {
+		r.Findings = append(r.Findings, Finding{Seq: v.Seq, Request: request, Code: CodeUnreadable, Detail: err.Error()})
+		return nil
+	}
+	if !review.Outcome(body.Outcome).Grants() || v.Subject.Blob == "" || subjectOf(v) == "" {
 		return nil
 	}
 	checked, err := a.admit(ctx, r, v, body)
 	if err != nil {
 		return fmt.Errorf("check record %d: %w", v.Seq, err)
 	}
+	if f := checkDuties(*r.duties, v, body, ruling); f != nil && checked.holds {
+		checked = verdict{finding: f}
+	}
 	if f := checked.finding; f != nil {
 		told := *f
 		told.Seq, told.Request, told.Commit = v.Seq, request, body.Change.Commit
 		r.Findings = append(r.Findings, told)
+	}
+	if err := r.duties.Take(v, body); err != nil {
+		return err
+	}
+	if checked.holds {
+		r.used[used{gitdb.OID(body.Change.Commit), subjectOf(v)}] = v.Seq
+	}
+	if v.Subject.Review != "" {
+		r.answer(v, body, ruling.Reviewed, checked.holds)
 	}
 	if checked.approved == nil {
 		return nil
@@ -263,13 +291,21 @@ func (a *Auditor) applyDetermination(ctx context.Context, r replay, v ledger.Ver
 	if body.DecidedAt.After(begins) {
 		begins = body.DecidedAt // what is decided in the future is not in force yet
 	}
-	r.Approvals[request] = grant.Approval{
+	r.begin(grant.Approval{
 		Request: request, ContentDigest: checked.approved.Digest(), PlanDigest: string(v.Subject.PlanDigest),
 		NotBefore: begins, Until: body.Until, Seq: v.Seq, DecidedAt: body.DecidedAt, Approved: checked.approved,
-	}
+	}, ruling.Recertify)
 	r.from[request] = source{gitdb.OID(body.Change.Commit), v.Subject.Path}
-	r.used[used{gitdb.OID(body.Change.Commit), request}] = v.Seq
 	return nil
+}
+
+// subjectOf names what a record is about: a request, or reviews/NAME, which no
+// request is called.
+func subjectOf(v ledger.Verified) resource.Name {
+	if v.Subject.Request == "" && v.Subject.Review != "" {
+		return resource.Name("reviews/" + v.Subject.Review)
+	}
+	return resource.Name(v.Subject.Request)
 }
 
 const maxRequestBytes = 32 << 10

@@ -15,6 +15,7 @@ type book struct {
 	ended      map[string]bool   // pull requests whose end it holds
 	distrusted map[string]bool   // pull requests of records that a seal distrusts
 	approved   map[string]uint64 // the newest approval of each request file
+	duties     Duties            // emergency access, and what was said of it
 }
 
 // read verifies the ledger and brings the book up to it. A new seal may take
@@ -49,6 +50,7 @@ func (b book) extend() book {
 	maps.Copy(out.ended, b.ended)
 	maps.Copy(out.distrusted, b.distrusted)
 	maps.Copy(out.approved, b.approved)
+	out.duties = b.duties.clone()
 	return out
 }
 
@@ -70,6 +72,9 @@ func (d *Determiner) replay(ctx context.Context, b *book) (sealed bool, err erro
 		b.ended[body.Change.PullRequest] = true
 		if review.Outcome(body.Outcome).Grants() && v.Subject.Blob != "" {
 			b.approved[v.Subject.Path] = v.Seq
+		}
+		if err := b.duties.Take(v, body); err != nil {
+			return false, err
 		}
 	}
 	if !sealed {

@@ -108,6 +108,11 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 	if err != nil {
 		return Result{}, fmt.Errorf("observe %s: %w", id, err)
 	}
+	if !known.ended[id] && facts.State != review.StateClosed {
+		if facts, err = d.Judge.Recall(ctx, facts, known.duties.At(known.head.Seq)); err != nil {
+			return Result{}, err
+		}
+	}
 	result := Result{PullRequest: id}
 	switch {
 	case known.ended[id] && facts.State == review.StateOpen:
@@ -251,7 +256,7 @@ func (d *Determiner) drafts(ctx context.Context, known book, facts review.Facts,
 // ending is how a request of a pull request that is over has ended: one that was
 // neither approved nor denied itself ended with the others.
 func ending(r review.Determination, whole review.Judgement) review.Determination {
-	if r.Request == "" && r.File != "" { // unreadable; its name is that of the file
+	if r.Request == "" && r.Review == "" && r.File != "" { // unreadable; its name is that of the file
 		r.Request = nameOf(r.File)
 	}
 	if whole.Outcome.Grants() || r.Outcome == review.Denied || r.Outcome == review.Canceled {
@@ -271,7 +276,7 @@ func (d *Determiner) draft(ctx context.Context, facts review.Facts, judged Judge
 	if err != nil {
 		return ledger.Draft{}, err
 	}
-	subject := ledger.Subject{Request: string(r.Request), Path: r.File, Blob: r.Blob} // all empty for a governance change
+	subject := ledger.Subject{Request: string(r.Request), Review: string(r.Review), Path: r.File, Blob: r.Blob} // all empty for a governance change
 	if r.Blob != "" {
 		raw, err := d.DB.Blob(gitdb.OID(r.Blob), maxRequestBytes)
 		if errors.Is(err, gitdb.ErrTooLarge) && !r.Outcome.Grants() {
@@ -303,7 +308,8 @@ func Body(facts review.Facts, judged Judged, r review.Determination, merged ledg
 		Flow    review.FlowRef        `json:"flow"`
 		Stages  []review.StageResult  `json:"stages"`
 		Reviews []review.ReviewResult `json:"reviews"`
-	}{r.Flow, r.Stages, r.Reviews})
+		Ruling
+	}{r.Flow, r.Stages, r.Reviews, rulingOf(r)})
 	if err != nil {
 		return ledger.DeterminationBody{}, fmt.Errorf("encode stages: %w", err)
 	}
@@ -346,8 +352,9 @@ func ResolvedPlan(set *resource.Set, request resource.Name, notBefore, until, de
 	if !ok {
 		return ledger.Canonical(grant.State{})
 	}
-	approval := grant.Approval{Request: request, ContentDigest: req.Digest(), NotBefore: notBefore, Until: until}
+	approval := grant.Approval{Request: request, ContentDigest: req.Digest(), NotBefore: notBefore, Until: until, DecidedAt: decidedAt}
 	wish := grant.Desired(set, grant.Determinations{request: approval}, at)
+	wish.Grants = slices.DeleteFunc(wish.Grants, func(g grant.Grant) bool { return !slices.Contains(g.Requests, req.Ref()) })
 	wish.Roles = slices.DeleteFunc(wish.Roles, func(role grant.Role) bool {
 		return !slices.ContainsFunc(wish.Grants, func(g grant.Grant) bool { return g.RoleKey == role.RoleKey })
 	})

@@ -148,6 +148,29 @@ func hereUntil(set *resource.Set, u *resource.User) time.Time {
 	return until
 }
 
+// Account is one account on one connection.
+type Account struct {
+	Connection resource.Name
+	Principal  string
+}
+
+// LeftAccounts are the accounts of Users who are not active at now, and of service
+// accounts that nobody active answers for.
+func LeftAccounts(set *resource.Set, now time.Time) map[Account]bool {
+	out := map[Account]bool{}
+	for u := range resource.Of[*resource.User](set) {
+		if resource.Active(u, now) && ownerless(set, u, now) == "" {
+			continue
+		}
+		for c := range resource.Of[*resource.Connection](set) {
+			if account, ok := resource.AccountOf(u, c); ok {
+				out[Account{c.Ref().Name, account}] = true
+			}
+		}
+	}
+	return out
+}
+
 // ownerless says why nobody answers for a service account; empty for a person.
 func ownerless(set *resource.Set, u *resource.User, now time.Time) string {
 	_, why := resource.Owner(set, u, now)

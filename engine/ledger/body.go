@@ -80,7 +80,7 @@ func (b *DeterminationBody) check(r Record) (Code, error) {
 	if !slices.Contains(outcomes, b.Outcome) {
 		return CodeField, fmt.Errorf("unknown outcome %q", b.Outcome)
 	}
-	if r.Subject.Request == "" && (r.Subject.Path != "" || r.Subject.Blob != "") { // without either, it is of a governance change
+	if r.Subject.Request == "" && r.Subject.Review == "" && (r.Subject.Path != "" || r.Subject.Blob != "") { // without either, it is of a governance change
 		return CodeField, errors.New("no request named in the subject")
 	}
 	for _, d := range []Digest{b.Policy.Builtin, b.Policy.Custom, b.Policy.Input, b.Policy.Decision} {

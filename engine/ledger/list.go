@@ -33,7 +33,7 @@ type entry struct {
 // pathOf is where a record lies.
 func pathOf(r Record) string {
 	name := fmt.Sprintf("%010d-%s", r.Seq, r.Type)
-	if s := slug(cmp.Or(r.Subject.Request, r.Subject.Connection)); s != "" {
+	if s := slug(cmp.Or(r.Subject.Request, r.Subject.Review, r.Subject.Connection)); s != "" {
 		name += "-" + s
 	}
 	return recordsDir + r.RecordedAt.UTC().Format("2006/01/") + name + ".json"

@@ -59,6 +59,7 @@ type Record struct {
 // Subject is what a record is about.
 type Subject struct {
 	Request       string `json:"request,omitempty"`
+	Review        string `json:"review,omitempty"` // the AccessReview, where the record is about one
 	Path          string `json:"path,omitempty"`
 	Blob          string `json:"blob,omitempty"`
 	ContentDigest Digest `json:"contentDigest,omitempty"`

@@ -22,6 +22,11 @@ type Desired struct {
 	// own end has passed expired, whatever became of its requests; the zero time
 	// leaves that out.
 	Now time.Time
+	// Left holds the accounts of people who are not here any more, and of service
+	// accounts that nobody answers for. What such an account loses counts as one
+	// grant towards the limits, so that one leaver is never a mass revocation,
+	// and many at once still are.
+	Left map[grant.Account]bool
 	// Applied holds the grants that the ledger says were applied and not
 	// revoked since: one that is missing on the platform is drift.
 	Applied map[grant.Key]bool
@@ -56,7 +61,7 @@ func Compute(desired Desired, observed []Observed, limits Limits) (Plan, []*Limi
 			p.Changes = append(p.Changes, dueExpiries(desired, o)...)
 			continue
 		}
-		changes, over := limit(diff(desired, o), o, limits)
+		changes, over := limit(diff(desired, o), o, desired.Left, limits)
 		if over != nil {
 			held = append(held, over)
 		}
@@ -185,14 +190,21 @@ func sameColumn(a, b grant.Column) bool {
 
 // limit takes the changes that take away out of the list when together they
 // would cost more grants than one run may. Expiries and new masks never count.
-func limit(changes []Change, o Observed, limits Limits) ([]Change, *LimitError) {
+func limit(changes []Change, o Observed, left map[grant.Account]bool, limits Limits) ([]Change, *LimitError) {
 	live := len(o.State.Grants)
 	members := map[grant.RoleKey]int{}
 	for _, g := range o.State.Grants {
 		members[g.RoleKey]++
 	}
 	lost := 0
+	gone := map[string]bool{}
 	for _, c := range changes {
+		if c.Action == Revoke && left[grant.Account{Connection: o.Connection, Principal: c.Grant.Principal}] {
+			if gone[c.Grant.Principal] {
+				continue
+			}
+			gone[c.Grant.Principal] = true
+		}
 		lost += cost(c, members)
 	}
 	allowed := max(limits.Count, live*limits.Percent/100)

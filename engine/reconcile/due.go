@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"time"
 
 	"github.com/assent-dev/assent/engine/grant"
@@ -14,7 +15,8 @@ import (
 //
 //	wanted now                                        not due
 //	the end that the grant itself carries has passed  due
-//	the ledger holds, and every request has ended     due
+//	the ledger holds, and every request has ended,
+//	or a review that it records dropped it            due
 //	otherwise                                         not due
 //
 // The end that a grant carries was put there with it, and is what remains where
@@ -25,6 +27,9 @@ func takeDue(rd *round) []plan.Change {
 		wanted[g.Key()] = true
 	}
 	over := ended(rd.custody.Approvals, rd.report.At)
+	for name := range rd.custody.Dropped {
+		over[name] = true
+	}
 	var due []plan.Change
 	for i := range rd.observed {
 		state := &rd.observed[i].State
@@ -38,7 +43,11 @@ func takeDue(rd *round) []plan.Change {
 				rest = append(rest, g)
 				continue
 			}
-			due = append(due, plan.Change{Action: plan.Revoke, Reason: plan.ReasonExpired, Grant: &g, PriorGrant: &g})
+			reason := plan.ReasonExpired
+			if slices.ContainsFunc(g.Requests, func(r resource.Ref) bool { _, dropped := rd.custody.Dropped[r.Name]; return dropped }) {
+				reason = plan.ReasonWithdrawn
+			}
+			due = append(due, plan.Change{Action: plan.Revoke, Reason: reason, Grant: &g, PriorGrant: &g})
 		}
 		state.Grants = rest
 	}

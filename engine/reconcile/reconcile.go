@@ -227,10 +227,13 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 		g.Go(func() error {
 			ctx, cancel := r.patience(ctx)
 			defer cancel()
-			t.platform, t.err = r.Open(ctx, t.connection)
-			if t.err == nil {
-				t.state, t.err = t.platform.Observe(ctx)
+			opened, err := r.Open(ctx, t.connection)
+			if err != nil {
+				t.err = err // and what came with it is not a platform
+				return nil
 			}
+			t.platform = opened
+			t.state, t.err = opened.Observe(ctx)
 			return nil
 		})
 	}
@@ -325,7 +328,7 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 		rd.plan.Changes = due
 		return
 	}
-	desired := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Applied: map[grant.Key]bool{}}
+	desired := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Left: grant.LeftAccounts(rd.set, rd.report.At), Applied: map[grant.Key]bool{}}
 	for key := range rd.custody.Applied {
 		desired.Applied[key] = true
 	}

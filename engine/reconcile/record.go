@@ -198,7 +198,8 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 	}
 	for req := range resource.Of[*resource.AccessRequest](rd.set) {
 		name := req.Ref().Name
-		if _, ok := rd.custody.Approvals[name]; !ok {
+		_, dropped := rd.custody.Dropped[name]
+		if _, ok := rd.custody.Approvals[name]; !ok && !dropped {
 			add(ledger.Subject{Request: string(name), Blob: req.Source.OID}, string(audit.CodeNoRecord), "%s is on %s without a determination: it gives no access", req.Source.File, r.Branch)
 		}
 	}

@@ -52,6 +52,7 @@ func (c *court) lifecycle(d Determination) Determination {
 // hold takes back what the determination would give.
 func (d *Determination) hold(o Outcome, reason string) {
 	d.Outcome, d.Reason, d.Until = o, reason, time.Time{}
+	d.Emergency, d.Reviewed, d.Recertify = nil, nil, nil
 }
 
 func (c *court) document(kind string, verdicts []verdict) inputDoc {

@@ -27,8 +27,9 @@ func (o Outcome) Grants() bool { return o == Approved || o == TemporarilyApprove
 // Class says what a pull request touches.
 type Class string
 
-// The classes. A request pull request touches request files only; anything else
-// is governance and has a quorum of its own; a mix of both is refused.
+// The classes. A request pull request touches request files only, and reviews of
+// requests; anything else is governance and has a quorum of its own; a mix of
+// both is refused.
 const (
 	ClassRequest    Class = "request"
 	ClassGovernance Class = "governance"
@@ -46,6 +47,7 @@ type Decider interface {
 // governance pull request there is one, without Request.
 type Determination struct {
 	Request       resource.Name `json:"request,omitempty"`
+	Review        resource.Name `json:"review,omitempty"` // the AccessReview, where it is about one
 	File          string        `json:"file,omitempty"`
 	Blob          string        `json:"blob,omitempty"`
 	ContentDigest string        `json:"contentDigest,omitempty"` // of the request file's raw bytes: resource.Origin.Digest
@@ -62,6 +64,12 @@ type Determination struct {
 	Missing     []Need         `json:"missing,omitempty"`   // what would move it on, and who can do it
 	Deadlines   *Deadlines     `json:"deadlines,omitempty"` // of a pending request
 	Constraints []string       `json:"constraints,omitempty"`
+
+	// Emergency marks approved emergency access, Reviewed is what an approved
+	// access review says, Recertify the rule that bounds an approval from now on.
+	Emergency *EmergencyUse       `json:"emergency,omitempty"`
+	Reviewed  []Reviewed          `json:"reviewed,omitempty"`
+	Recertify *resource.Recertify `json:"recertify,omitempty"`
 
 	// Input and Decision are what was asked and answered, canonical JSON.
 	Input    json.RawMessage `json:"input,omitempty"`

@@ -21,6 +21,8 @@ import (
 //	paths touched                  class       judged by
 //	none                           empty       nobody: skipped
 //	requests/**.yaml only          request     the review flow of each request
+//	reviews/*.yaml, and requests   request     the stewards of each request that the
+//	that they drop or shorten                  review decides on
 //	anything else only             governance  anyone with GOVERNANCE
 //	both                           mixed       nobody: pending until it is split
 //
@@ -62,7 +64,7 @@ func DetermineIn(ctx context.Context, d Decider, sets Sets, facts Facts) (Judgem
 		j.Determinations = []Determination{c.governance(ctx)}
 	default:
 		for _, file := range sortedFiles(facts.Files) {
-			j.Determinations = append(j.Determinations, c.file(ctx, file))
+			j.Determinations = append(j.Determinations, c.one(ctx, file))
 		}
 	}
 	j.Outcome, j.Reason = overall(j.Determinations)
@@ -98,7 +100,7 @@ func isRequest(path string) bool {
 func classify(files []File) Class {
 	requests := 0
 	for _, f := range files {
-		if isRequest(f.Path) {
+		if isRequest(f.Path) || isReview(f.Path) {
 			requests++
 		}
 	}
@@ -116,7 +118,7 @@ func classify(files []File) Class {
 
 func otherPath(files []File) string {
 	for _, f := range sortedFiles(files) {
-		if !isRequest(f.Path) {
+		if !isRequest(f.Path) && !isReview(f.Path) {
 			return f.Path
 		}
 	}

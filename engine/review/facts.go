@@ -101,4 +101,8 @@ type Facts struct {
 	HeadFirstSeen time.Time `json:"headFirstSeen,omitzero"` // by the forge's clock; zero where reviews are signed statements
 	OpenedAt      time.Time `json:"openedAt,omitzero"`
 	ObservedAt    time.Time `json:"observedAt"`
+	// Emergencies is what the ledger says of emergency access, read where the pull
+	// request asks for it or looks back at it. Nil where it was not read; then
+	// neither can be approved.
+	Emergencies *Emergencies `json:"emergencies,omitempty"`
 }

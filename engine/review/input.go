@@ -24,6 +24,7 @@ type (
 		Governance  []resource.Name `json:"governance"`
 		Reviews     []inputReview   `json:"reviews"`
 		Request     *inputRequest   `json:"request,omitempty"`
+		Emergency   *inputEmergency `json:"emergency,omitempty"`
 		PullRequest inputPull       `json:"pullRequest"`
 		// Of a governance pull request only.
 		Changes     []inputChange                        `json:"changes,omitempty"`

@@ -65,6 +65,7 @@ func (c *court) request(ctx context.Context, det Determination, f File, old, req
 	}.judge()
 	doc := c.document("request", verdicts)
 	doc.Request = inputOf(c.base, req)
+	doc.Emergency = c.emergencyInput(req)
 	doc.Flow = inputFlow{Mode: chosen.Mode, From: det.Flow.From}
 	if chosen.Mode == resource.ReviewAutomatic {
 		doc.Flow.Justification, doc.Flow.Duration = chosen.Automatic.Justification, chosen.Automatic.Duration
@@ -78,6 +79,10 @@ func (c *court) request(ctx context.Context, det Determination, f File, old, req
 	}
 	if det.Outcome.Grants() && fault != "" {
 		det.hold(Pending, fault)
+	}
+	c.breakGlass(&det, req, in)
+	if det.Outcome.Grants() {
+		det.Recertify = pin.Form.Spec.Recertify
 	}
 	if why, need := c.barred(req, pin); why != "" && (det.Outcome == Pending || det.Outcome.Grants()) {
 		det.hold(Pending, why)
