@@ -2,7 +2,6 @@ package audit
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,8 +9,6 @@ import (
 
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/grant"
-	"github.com/assent-dev/assent/engine/ledger"
-	"github.com/assent-dev/assent/engine/repo"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -28,6 +25,7 @@ const (
 	StateExpired    State = "expired"
 	StateRevoked    State = "revoked"
 	StateUnapproved State = "unapproved" // on main without an admitted determination
+	StateParked     State = "parked"     // pending until its target is registered
 )
 
 // Ended reports whether the request is over.
@@ -47,7 +45,11 @@ type RequestStatus struct {
 	Target      string            `json:"target,omitempty"`
 	For         []string          `json:"for,omitempty"`
 	Level       string            `json:"level,omitempty"`
+	Renews      resource.Name     `json:"renews,omitempty"`
+	Earlier     []Earlier         `json:"earlier,omitempty"` // requests that this one continues, the latest first
+	OpenedAt    time.Time         `json:"openedAt,omitzero"`
 	DecidedAt   time.Time         `json:"decidedAt,omitzero"`
+	DecidedBy   []resource.Name   `json:"decidedBy,omitempty"` // whose reviews counted
 	NotBefore   time.Time         `json:"notBefore,omitzero"`
 	Until       time.Time         `json:"until,omitzero"`
 	Record      uint64            `json:"record,omitempty"` // seq of the determination
@@ -56,6 +58,8 @@ type RequestStatus struct {
 	Findings    []Finding         `json:"findings,omitempty"`
 	Judgement   *review.Judgement `json:"judgement,omitempty"` // of a pending one
 	Facts       *review.Facts     `json:"-"`
+
+	failing map[string]string // why a grant could not be carried out, by connection, account and role
 }
 
 // GrantStatus is the state of one grant, apart from the request's own: approved
@@ -64,7 +68,7 @@ type GrantStatus struct {
 	Connection resource.Name `json:"connection"`
 	Role       string        `json:"role"`
 	Principal  string        `json:"principal"`
-	State      string        `json:"state"` // waiting, applied, residual, revoked
+	State      string        `json:"state"` // waiting, applied, residual, revoked; failing, where the platform could not
 	Until      time.Time     `json:"until,omitzero"`
 	Record     uint64        `json:"record,omitempty"`
 	Detail     string        `json:"detail,omitempty"`
@@ -100,6 +104,7 @@ func (a *Auditor) Requests(ctx context.Context, set *resource.Set, main gitdb.OI
 		out = append(out, *s)
 	}
 	slices.SortFunc(out, func(x, y RequestStatus) int { return strings.Compare(string(x.Request), string(y.Request)) })
+	Chain(out)
 	return out, nil
 }
 
@@ -114,7 +119,7 @@ func statusOf(all map[resource.Name]*RequestStatus, name resource.Name) *Request
 func (s *RequestStatus) Describe(req *resource.AccessRequest) {
 	s.File, s.At = req.Source.File, req.At("spec", "target").String()
 	s.Target, s.Asked = TargetText(req.Spec.Target), asked(req.Spec)
-	s.Level = string(req.Spec.Level())
+	s.Level, s.Renews = string(req.Spec.Level()), req.Spec.Renews
 	s.For = nil
 	for _, b := range req.Spec.Beneficiaries {
 		s.For = append(s.For, SubjectText(b))
@@ -152,88 +157,6 @@ func SubjectText(s resource.Subject) string {
 	}
 }
 
-func (a *Auditor) takeRecord(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
-	switch v.Type {
-	case ledger.TypeDetermination:
-		body, err := v.Determination()
-		if err != nil {
-			return fmt.Errorf("read record %d: %w", v.Seq, err)
-		}
-		if v.Subject.Request == "" || v.Subject.Blob == "" {
-			return nil
-		}
-		s := statusOf(all, resource.Name(v.Subject.Request))
-		s.State = StateApproved
-		switch review.Outcome(body.Outcome) {
-		case review.Denied:
-			s.State = StateDenied
-		case review.Canceled:
-			s.State = StateCanceled
-		}
-		s.File, s.PullRequest, s.Reason, s.Record = v.Subject.Path, body.Change.PullRequest, body.Reason, v.Seq
-		s.DecidedAt, s.NotBefore, s.Until = body.DecidedAt, body.NotBefore, body.Until
-		return a.recall(s, v)
-	case ledger.TypeRevocation:
-		s := statusOf(all, resource.Name(v.Subject.Request))
-		s.State = StateRevoked
-		if body, err := v.Revocation(); err == nil {
-			s.Reason = body.Reason
-		}
-	case ledger.TypeApplied, ledger.TypeRevoked:
-		return takeEffect(all, v)
-	}
-	return nil
-}
-
-// recall describes a request by the file that was determined, which may be on
-// no branch any more.
-func (a *Auditor) recall(s *RequestStatus, v ledger.Verified) error {
-	raw, err := a.DB.Blob(gitdb.OID(v.Subject.Blob), maxRequestBytes)
-	if errors.Is(err, gitdb.ErrNotFound) {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("read request of record %d: %w", v.Seq, err)
-	}
-	r, problems, err := repo.Decode(v.Subject.Path, v.Subject.Blob, raw)
-	if err != nil {
-		return fmt.Errorf("read request of record %d: %w", v.Seq, err)
-	}
-	if req, ok := r.(*resource.AccessRequest); ok && !problems.HasErrors() {
-		s.Describe(req)
-	}
-	return nil
-}
-
-func takeEffect(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
-	body, err := v.Effect()
-	if err != nil {
-		return fmt.Errorf("read record %d: %w", v.Seq, err)
-	}
-	if body.Principal == "" {
-		return nil
-	}
-	g := GrantStatus{
-		Connection: resource.Name(v.Subject.Connection), Role: body.Role, Principal: body.Principal,
-		State: string(v.Type), Until: body.NotAfter, Record: v.Seq, Detail: body.Detail,
-	}
-	if body.Status == "residual" {
-		g.State = "residual"
-	}
-	for _, name := range body.Requests {
-		s := statusOf(all, resource.Name(name))
-		i := slices.IndexFunc(s.Grants, func(o GrantStatus) bool {
-			return o.Connection == g.Connection && o.Role == g.Role && o.Principal == g.Principal
-		})
-		if i < 0 {
-			s.Grants = append(s.Grants, g)
-		} else {
-			s.Grants[i] = g
-		}
-	}
-	return nil
-}
-
 // settle compares what was decided with what is in force now.
 func (s *RequestStatus) settle(set *resource.Set, c Custody, wish grant.Wish, now time.Time) {
 	for _, f := range c.Findings {
@@ -249,13 +172,22 @@ func (s *RequestStatus) settle(set *resource.Set, c Custody, wish grant.Wish, no
 	if s.State != StateApproved {
 		return
 	}
-	_, live := c.Approvals[s.Request]
+	approval, live := c.Approvals[s.Request]
+	if live && !approval.Until.IsZero() {
+		s.Until = approval.Until
+	}
+	d, dropped := c.Dropped[s.Request]
 	_, there := resource.Get[*resource.AccessRequest](set, resource.KindAccessRequest, s.Request)
 	switch {
 	case !s.Until.IsZero() && !now.Before(s.Until):
 		s.State = StateExpired
 	case !there:
 		s.State, s.Reason = StateRevoked, "the request file was deleted"
+	case dropped:
+		s.State, s.Reason = StateRevoked, fmt.Sprintf("access review %s: %s", d.Review, d.Decision)
+		if d.Reason != "" {
+			s.Reason += ": " + d.Reason
+		}
 	case !live:
 		s.State, s.Reason = StateUnapproved, "its record does not hold"
 	}
@@ -267,7 +199,11 @@ func (s *RequestStatus) settle(set *resource.Set, c Custody, wish grant.Wish, no
 			return o.Connection == g.Connection && o.Role == g.RoleName() && o.Principal == g.Principal && o.State == "applied"
 		})
 		if !known {
-			s.Grants = append(s.Grants, GrantStatus{Connection: g.Connection, Role: g.RoleName(), Principal: g.Principal, State: "waiting", Until: g.NotAfter, Detail: "the next reconcile grants it"})
+			waiting := GrantStatus{Connection: g.Connection, Role: g.RoleName(), Principal: g.Principal, State: "waiting", Until: g.NotAfter, Detail: "the next reconcile grants it"}
+			if why, ok := s.failing[fmt.Sprintf("%s %s in %s", g.Connection, g.Principal, g.RoleName())]; ok {
+				waiting.State, waiting.Detail = "failing", why
+			}
+			s.Grants = append(s.Grants, waiting)
 		}
 	}
 }

@@ -121,6 +121,9 @@ func barrier(set *resource.Set, req *resource.AccessRequest, d *resource.DataSou
 	if !ok || !resource.Active(u, at) {
 		return fmt.Sprintf("user %s is not active", person)
 	}
+	if why := ownerless(set, u, at); why != "" {
+		return fmt.Sprintf("service account %s gets nothing: %s", person, why)
+	}
 	c, ok := resource.Get[*resource.Connection](set, resource.KindConnection, d.Spec.Connection)
 	if !ok || c.Spec.Mode != resource.ModeEnforce {
 		return fmt.Sprintf("connection %s is not in mode enforce", d.Spec.Connection)

@@ -180,6 +180,14 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 			add(ledger.Subject{Connection: string(c.Name)}, string(c.Code), "%s", c.Unknown)
 		}
 	}
+	for _, t := range rd.targets {
+		for _, o := range t.outcomes {
+			for _, name := range lasting(o) {
+				add(ledger.Subject{Request: string(name), Connection: string(t.connection.Ref().Name), PlanDigest: ledger.Digest(plan.Digest([]plan.Change{o.Change}))},
+					string(o.Code), "%s", audit.Failing(*o.Change.Grant, o.Detail))
+			}
+		}
+	}
 	for _, f := range rd.custody.Findings {
 		if f.Code != audit.CodeOtherRules {
 			add(ledger.Subject{Request: string(f.Request), Blob: f.Commit}, string(f.Code), "record %d: %s", f.Seq, f.Detail)
@@ -204,6 +212,22 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 		}
 	}
 	return out, ctx.Err()
+}
+
+// lasting are the requests that an outcome leaves without a grant for a reason
+// that only people can remove; what may pass by itself is tried again in silence.
+func lasting(o platform.Outcome) []resource.Name {
+	reasons := []platform.Code{platform.NoAccount, platform.NoObject, platform.NoColumn, platform.NotOurs, platform.NoRight, platform.Unsupported}
+	if o.Change.Action != plan.Allow || o.Status != platform.Failed && o.Status != platform.Pending || !slices.Contains(reasons, o.Code) {
+		return nil
+	}
+	var out []resource.Name
+	for _, r := range o.Change.Grant.Requests {
+		if r.Kind == resource.KindAccessRequest {
+			out = append(out, r.Name)
+		}
+	}
+	return out
 }
 
 // unrecordedCommits are the commits on main since the high-water mark that no
