@@ -137,7 +137,7 @@ func statedFlow(s *Set, form *RequestForm, req *AccessRequest) (Chosen, error) {
 	if p := req.Spec.Target.Product; p != "" && len(target) == 0 {
 		return Chosen{}, fmt.Errorf("choose review flow: product %s does not exist", p)
 	}
-	all := append([]stand{{holder: form, path: []any{"spec"}, review: form.Spec.Review}}, target...)
+	all := append([]stand{formStand(form)}, target...)
 	all = slices.DeleteFunc(all, func(st stand) bool { return !decides(st.review) })
 	if len(all) == 0 {
 		return Chosen{ReviewFlow: ReviewFlow{Mode: ReviewStewards, Stages: DefaultStages()}, Rule: -1}, nil
@@ -162,7 +162,7 @@ func emergencyFlow(s *Set) (Chosen, error) {
 		ReviewFlow: ReviewFlow{Mode: ReviewStewards, RequireReason: true, Stages: []Stage{
 			{Any: []StewardSource{{Group: glass.Group}}, Count: max(2, glass.People)},
 		}},
-		Stated: Stated{From: r.Ref(), At: r.At(path...), holder: r, path: path}, Rule: -1,
+		Stated: Stated{From: r.Ref(), holder: r, path: path}, Rule: -1,
 	}, nil
 }
 
@@ -172,7 +172,7 @@ func (c Chosen) StagePlace(stage int, path ...any) diag.Pos {
 	if c.Rule >= 0 {
 		at = append([]any{"rules", c.Rule}, at...)
 	}
-	return c.Place(append(at, path...)...)
+	return c.At(append(at, path...)...)
 }
 
 // holds: every field that is set must hold; a condition without fields never does.

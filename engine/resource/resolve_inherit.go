@@ -13,8 +13,6 @@ type Stated struct {
 	From Ref
 	// Level is the level of a connection; empty for the connection itself.
 	Level string
-	// At is where the flow is written; zero for the default.
-	At diag.Pos
 
 	holder Resource
 	path   []any
@@ -33,8 +31,8 @@ func (st Stated) String() string {
 	}
 }
 
-// Place finds a value below the flow, in the file that states it.
-func (st Stated) Place(path ...any) diag.Pos {
+// At is where the flow is written, or a value in it; zero for the default.
+func (st Stated) At(path ...any) diag.Pos {
 	if st.holder == nil {
 		return diag.Pos{}
 	}
@@ -52,8 +50,7 @@ type stand struct {
 }
 
 func (st stand) stated() Stated {
-	path := append(append([]any{}, st.path...), "review")
-	return Stated{From: st.holder.Ref(), Level: st.level, At: st.holder.At(path...), holder: st.holder, path: path}
+	return Stated{From: st.holder.Ref(), Level: st.level, holder: st.holder, path: append(append([]any{}, st.path...), "review")}
 }
 
 // decides reports whether a flow is stated here, and not passed on.
@@ -98,6 +95,21 @@ func stands(s *Set, t Target) []stand {
 		level = level[:max(0, strings.LastIndexByte(level, '/'))]
 	}
 	return out
+}
+
+// StatedFor is the flow that counts for a target when the form is given: the
+// form's, else the nearest of the target, else the default.
+func StatedFor(s *Set, form *RequestForm, t Target) Stated {
+	for _, st := range append([]stand{formStand(form)}, stands(s, t)...) {
+		if decides(st.review) {
+			return st.stated()
+		}
+	}
+	return Stated{}
+}
+
+func formStand(form *RequestForm) stand {
+	return stand{holder: form, path: []any{"spec"}, review: form.Spec.Review}
 }
 
 // FormFor is the name of the form that a request has to fill in. The first that

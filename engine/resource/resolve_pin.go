@@ -2,7 +2,6 @@ package resource
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -29,24 +28,24 @@ type Pin struct {
 	// that is asked for now. Nil where that does not exist.
 	Form *RequestForm
 	// Want is the name of the form that is asked for.
-	Want Name
-	// texts are the agreements that may be accepted, by digest.
+	Want      Name
 	agreement Name
-	texts     map[string]*DataUseAgreement
+	texts     []*DataUseAgreement // those that may be accepted, the preferred one first
 }
 
 // Agreement is the name of the agreement that the form asks for, and its text
 // where there is one. Empty where the form asks for none.
 func (p Pin) Agreement() (Name, *DataUseAgreement) {
-	for _, digest := range slices.Sorted(maps.Keys(p.texts)) {
-		return p.agreement, p.texts[digest]
+	if len(p.texts) == 0 {
+		return p.agreement, nil
 	}
-	return p.agreement, nil
+	return p.agreement, p.texts[0]
 }
 
 // Accepts reports whether an acceptance is of a text that may be accepted.
 func (p Pin) Accepts(a *Acceptance) bool {
-	return a != nil && a.Accepted && a.Name == p.agreement && p.texts[a.Digest] != nil
+	return a != nil && a.Accepted && a.Name == p.agreement &&
+		slices.ContainsFunc(p.texts, func(t *DataUseAgreement) bool { return t.Digest() == a.Digest })
 }
 
 // PinOf finds the form that a request is held to. base is main now; opened is
@@ -111,14 +110,9 @@ func pinnedAt(s *Set, req *AccessRequest) *RequestForm {
 
 func (p *Pin) agree(s *Set, form *RequestForm) {
 	p.agreement = form.Spec.Agreement
-	text, ok := Get[*DataUseAgreement](s, KindDataUseAgreement, form.Spec.Agreement)
-	if !ok {
-		return
+	if text, ok := Get[*DataUseAgreement](s, KindDataUseAgreement, form.Spec.Agreement); ok {
+		p.texts = append(p.texts, text)
 	}
-	if p.texts == nil {
-		p.texts = map[string]*DataUseAgreement{}
-	}
-	p.texts[text.Digest()] = text
 }
 
 // Problem says in a sentence why the pin does not hold, and what to do; both

@@ -147,10 +147,10 @@ func results(verdicts []verdict, counted []string, otherwise string) []ReviewRes
 func flowRef(chosen resource.Chosen) FlowRef {
 	ref := FlowRef{Mode: chosen.Mode, From: chosen.Stated.String()}
 	if chosen.From != (resource.Ref{}) {
-		ref.At = chosen.At.String()
+		ref.At = chosen.At().String()
 	}
 	for _, lost := range chosen.Inactive {
-		ref.Inactive = append(ref.Inactive, lost.String()+" at "+lost.At.String())
+		ref.Inactive = append(ref.Inactive, lost.String()+" at "+lost.At().String())
 	}
 	if chosen.Rule >= 0 {
 		ref.Rule = strconv.Itoa(chosen.Rule)

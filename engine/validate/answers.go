@@ -7,61 +7,48 @@ import (
 	"strings"
 	"time"
 
-	"github.com/assent-dev/assent/engine/diag"
 	"github.com/assent-dev/assent/engine/resource"
 )
 
 // ticketShape is what a ticket looks like where the question has no pattern.
 var ticketShape = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9_]*-[0-9]+|#?[0-9]+|https?://\S+)$`)
 
-// pinnedForms: a request pins the form that its target wants, as it is at base,
-// and answers it. An edited request may keep the pin that it came with; what the
-// form asked then is not known any more, so that its answers stay unread.
+// pinnedForms: a request pins the form that its target wants, as it is at base
+// or as it was when the change was opened, and answers it. An edited request may
+// keep the pin that it came with; what the form asked then is not known any more,
+// so that its answers stay unread.
 func pinnedForms(c *check) {
 	for req, former := range c.freshRequests {
-		pin := req.Spec.Form
-		want := resource.FormFor(c.head, req)
-		if !c.exists(resource.Ref{Kind: resource.KindRequestForm, Name: pin.Name}) || !c.targetExists(req) {
+		if !c.targetExists(req) {
 			continue
 		}
-		if pin.Name != want {
-			if former != nil && former.Spec.Form == pin {
-				continue
+		pin := c.pinOf(req, former)
+		problem, hint := pin.Problem()
+		switch pin.State {
+		case resource.PinNow, resource.PinOpened:
+			c.answers(req, pin.Form)
+		case resource.PinWrongForm:
+			if c.exists(resource.Ref{Kind: resource.KindRequestForm, Name: req.Spec.Form.Name}) {
+				d := c.errorf(req, at("spec", "form", "name"), WrongForm, "%s", problem).WithHint("%s", hint)
+				if chosen := resource.FormChosenAt(c.rulings(), req); chosen.File != "" {
+					d.WithRelated(chosen, "the form is chosen here")
+				}
 			}
-			c.errorf(req, at("spec", "form", "name"), WrongForm, "this request has to fill in the form %q", string(want)).
-				WithHint("assent request new fills in the right form").
-				WithRelated(c.formChoice(req), "the form is chosen here")
-			continue
-		}
-		form, ok := resource.FormOf(c.rulings(), want)
-		if !ok {
-			continue // the form comes with this very change, which another rule refuses
-		}
-		if pin.Digest == form.Digest() {
-			c.answers(req, form)
-			continue
-		}
-		if former == nil || former.Spec.Form != pin {
-			c.errorf(req, at("spec", "form", "digest"), FormDigest, "this is not the digest of the form %q as it is now", string(want)).
-				WithHint("read the form again and pin %s", form.Digest())
+		case resource.PinUnknown:
+			c.errorf(req, at("spec", "form", "digest"), FormDigest, "%s", problem).WithHint("%s", hint)
+		case resource.PinKept, resource.PinNoForm: // a form that is missing is told where it is named
 		}
 	}
+}
+
+// pinOf is the form that a request is held to.
+func (c *check) pinOf(req, former *resource.AccessRequest) resource.Pin {
+	return resource.PinOf(c.rulings(), c.opened, former, req)
 }
 
 func (c *check) targetExists(req *resource.AccessRequest) bool {
 	ref, ok := req.Spec.Target.Ref()
 	return !ok || c.exists(ref)
-}
-
-// formChoice is the place that says which form a request fills in.
-func (c *check) formChoice(req *resource.AccessRequest) diag.Pos {
-	if p, ok := resource.Get[*resource.DataProduct](c.head, resource.KindDataProduct, req.Spec.Target.Product); ok {
-		return p.At("spec", "forms")
-	}
-	if r, ok := c.head.Repository(); ok {
-		return r.At("spec", "defaults", "form")
-	}
-	return diag.Pos{File: "assent.yaml"}
 }
 
 // answers: every question that is shown is answered as it asks, and no other.
@@ -218,37 +205,35 @@ func wrongText(q resource.Question, text string) (problem, hint string) {
 	return "", ""
 }
 
-// agreements: where the form has an agreement, its text as it is at base is accepted.
+// agreements: where the form has an agreement, its text as it is at base, or was
+// when the change was opened, is accepted.
 func agreements(c *check) {
 	for req, former := range c.freshRequests {
-		form, ok := resource.FormOf(c.rulings(), resource.FormFor(c.head, req))
-		if !ok || form.Spec.Agreement == "" || form.Ref().Name != req.Spec.Form.Name {
-			continue
-		}
-		text, ok := resource.Get[*resource.DataUseAgreement](c.rulings(), resource.KindDataUseAgreement, form.Spec.Agreement)
-		if !ok {
-			continue
-		}
+		pin := c.pinOf(req, former)
+		want, text := pin.Agreement()
 		got := req.Spec.Agreement
+		if text == nil || pin.Form.Ref().Name != req.Spec.Form.Name {
+			continue
+		}
 		if former != nil && former.Spec.Agreement != nil && got != nil && *former.Spec.Agreement == *got {
 			continue
 		}
 		var path []any
 		var problem string
 		switch {
+		case pin.Accepts(got):
+			continue
 		case got == nil:
 			path, problem = at("spec"), "is not accepted"
-		case got.Name != text.Ref().Name:
+		case got.Name != want:
 			path, problem = at("spec", "agreement", "name"), "is the one to accept"
 		case !got.Accepted:
 			path, problem = at("spec", "agreement", "accepted"), "is not accepted"
-		case got.Digest != text.Digest():
-			path, problem = at("spec", "agreement", "digest"), "has another text now"
 		default:
-			continue
+			path, problem = at("spec", "agreement", "digest"), "has another text now"
 		}
 		c.errorf(req, path, AgreementMissing, "%s %s", name(text.Ref()), problem).
-			WithHint("read it, then write agreement: {name: %s, digest: %s, accepted: true}", text.Ref().Name, text.Digest()).
+			WithHint("read it, then write agreement: {name: %s, digest: %s, accepted: true}", want, text.Digest()).
 			WithRelated(text.At("spec", "text"), "its text is here")
 	}
 }

@@ -30,6 +30,9 @@ const (
 	SameEndpoint     diag.Code = "CON005"
 	DiscoverPattern  diag.Code = "CON006"
 	DiscoverSchedule diag.Code = "CON007"
+	LevelTwice       diag.Code = "CON008"
+	LevelCoversNone  diag.Code = "CON009"
+	LevelStatesNone  diag.Code = "CON010"
 )
 
 // Masking.
@@ -49,6 +52,9 @@ const (
 	ForeignSource    diag.Code = "PRD004"
 	MalformedGlob    diag.Code = "PRD005"
 	MatchSelectsNone diag.Code = "PRD006"
+	HiddenFromAll    diag.Code = "PRD007"
+	BirthrightNobody diag.Code = "PRD008"
+	BirthrightLevel  diag.Code = "PRD009"
 )
 
 // Forms.
@@ -61,6 +67,7 @@ const (
 	ShowIfNever      diag.Code = "FORM006"
 	DurationOption   diag.Code = "FORM007"
 	DurationOptional diag.Code = "FORM008"
+	RecertifyNever   diag.Code = "FORM009"
 )
 
 // Review flows.
@@ -71,6 +78,8 @@ const (
 	FlowAutomatic diag.Code = "FLOW004"
 	FlowWhen      diag.Code = "FLOW005"
 	FlowInactive  diag.Code = "FLOW006"
+	TooContested  diag.Code = "FLOW007"
+	FlowDeadline  diag.Code = "FLOW008"
 )
 
 // Requests.
@@ -95,6 +104,27 @@ const (
 	NothingToUnmask  diag.Code = "REQ018"
 	NoAccount        diag.Code = "REQ019"
 	PathCoversNone   diag.Code = "REQ020"
+	RenewsOther      diag.Code = "REQ021" // renews what gave something else, or to somebody else
+)
+
+// Emergency access.
+const (
+	GlassPeople     diag.Code = "BRK001" // the group is too small
+	GlassTooLong    diag.Code = "BRK002"
+	NoGlass         diag.Code = "BRK003" // the repository allows no emergency access
+	EmergencyLength diag.Code = "BRK004"
+	EmergencyFor    diag.Code = "BRK005" // for somebody else than the requester
+	EmergencyBy     diag.Code = "BRK006" // by somebody outside of the group
+	GlassReview     diag.Code = "BRK007" // no end for the review that must follow
+)
+
+// Access reviews.
+const (
+	DecisionChoice diag.Code = "REV001" // a decision of another type of review
+	ShortenUntil   diag.Code = "REV002"
+	DecidedTwice   diag.Code = "REV003"
+	ReviewDue      diag.Code = "REV004"
+	ReviewSubject  diag.Code = "REV005" // a request of another type
 )
 
 // Governance.

@@ -7,8 +7,8 @@ import "github.com/assent-dev/assent/engine/diag"
 func Explanations() []diag.Explanation {
 	var out []diag.Explanation
 	for _, group := range [][]diag.Explanation{
-		explainConnections(), explainDirectory(), explainFlows(), explainForms(), explainGovernance(),
-		explainMasking(), explainProducts(), explainReferences(), explainRequests(),
+		explainEmergencies(), explainConnections(), explainDirectory(), explainFlows(), explainForms(), explainGovernance(),
+		explainMasking(), explainProducts(), explainReferences(), explainRequests(), explainAccessReviews(),
 	} {
 		out = append(out, group...)
 	}
@@ -81,6 +81,15 @@ func explainConnections() []diag.Explanation {
 		{Code: DiscoverSchedule, Title: "A schedule that is no interval",
 			Why: "Discovery repeats after a length of time.",
 			Fix: "Write a whole number and min, h, d or w.", Example: "schedule: 1d"},
+		{Code: LevelTwice, Title: "One level of a connection, stated twice",
+			Why: "Forms and flows of a level are never merged, so that the second would be read by nobody.",
+			Fix: "Put forms and flow into one entry."},
+		{Code: LevelCoversNone, Title: "A level with nothing below it",
+			Why: "A slip in the path leaves the sources that were meant to the next level up, which may ask fewer people.",
+			Fix: "Write database, or database/schema, spelt as in the paths below sources/.", Example: "levels:\n  - path: shop/public\n    forms: {dataAccess: customer-data}"},
+		{Code: LevelStatesNone, Title: "A level that states nothing",
+			Why: "What a level leaves out is inherited from the level above. One that leaves out everything does nothing.",
+			Fix: "Add forms or review, or remove the level."},
 	}
 }
 
@@ -124,5 +133,14 @@ func explainProducts() []diag.Explanation {
 		{Code: MatchSelectsNone, Title: "A match that selects nothing",
 			Why: "The product gives less than its author believes.",
 			Fix: "Check tags and paths. Where both are stated, both have to hold."},
+		{Code: HiddenFromAll, Title: "A product that is hidden from everybody",
+			Why: "hidden shows a product to its audience alone. Without an audience nobody is in it.",
+			Fix: "Name the audience, or remove hidden.", Example: "hidden: true\naudience: [{group: analysts}]"},
+		{Code: BirthrightNobody, Title: "A birthright that matches nobody",
+			Why: "Access that somebody believes in is not there. A birthright is for active people, never for service accounts.",
+			Fix: "Check the name of the group, or key and value of the attribute.", Example: "birthright:\n  - attribute: {key: department, value: finance}"},
+		{Code: BirthrightLevel, Title: "A birthright to more than the product offers",
+			Why: "What nobody may ask for is given to nobody either.",
+			Fix: "Give a level that the product offers, or offer it.", Example: "accessLevels: [read, write]"},
 	}
 }

@@ -28,6 +28,9 @@ func explainForms() []diag.Explanation {
 		{Code: DurationOptional, Title: "How long access lasts cannot be left open",
 			Why: "Every grant has an end, or says on purpose that it has none.",
 			Fix: "Remove required: false."},
+		{Code: RecertifyNever, Title: "A recertification that never comes",
+			Why: "recertify asks again after a length of time. An indefinite one is none.",
+			Fix: "Write a length of time, or remove recertify.", Example: "recertify: {every: 180d}"},
 	}
 }
 
@@ -49,8 +52,14 @@ func explainFlows() []diag.Explanation {
 			Why: "A condition has to be able to hold, and its stages have to be there. The first rule that holds replaces the stages of the flow.",
 			Fix: "State a condition with stages. Answers refer to the ids of questions.", Example: "rules:\n  - when: {tags: [pii]}\n    stages:\n      - any: [{group: privacy}]"},
 		{Code: FlowInactive, Title: "A flow that never counts",
-			Why: "The flow of the form wins. That of a product counts only where the form delegates.",
-			Fix: "Write mode: delegated in the form, or remove the flow of the product.", Example: "review:\n  mode: delegated"},
+			Why: "The flow of the form wins. Where the form delegates, the nearest one counts: that of the product; or of the source, its schema, its database, its connection. Flows are never merged.",
+			Fix: "Write mode: delegated in the form, or remove the flow that does not count.", Example: "review:\n  mode: delegated"},
+		{Code: TooContested, Title: "Too many entries that share their people",
+			Why: "By default each entry of all needs a person of its own. Whether approvals can be shared out so is checked for at most 8 entries whose people all stand in other entries too; beyond, the stage is never complete.",
+			Fix: "Split the stage in two, name other people, or write distinct: false."},
+		{Code: FlowDeadline, Title: "A deadline that never comes",
+			Why: "Reminders, escalation and lapse are counted from the opening of the request. What is indefinite, or comes after the request has lapsed, does not happen.",
+			Fix: "Choose shorter times: remind, then escalate, then lapse.", Example: "reminders: {every: 1d}\nescalate: {after: 3d, to: [{group: legal}]}\nlapse: {after: 14d}"},
 	}
 }
 
@@ -66,7 +75,7 @@ func explainRequests() []diag.Explanation {
 			Why: "The product chooses the form, or the repository's defaults do. A request cannot choose who decides about it.",
 			Fix: "Fill in the right form; assent request new does."},
 		{Code: FormDigest, Title: "The form has changed",
-			Why: "A request pins the form that was read. The digest is that of the file as it is on the main branch.",
+			Why: "A request pins the form that was read. The digest is that of the file as it is on the main branch, or was when the pull request was first seen: an edit in between changes nothing for it.",
 			Fix: "Read the form again and pin its digest.", Example: "form:\n  name: standard\n  digest: sha256:…"},
 		{Code: AnswerMissing, Title: "A question without an answer",
 			Why: "Stewards decide on answers.",
@@ -116,6 +125,55 @@ func explainRequests() []diag.Explanation {
 		{Code: PathCoversNone, Title: "Nothing is registered there yet",
 			Why: "A data source may be asked for before it is registered, and a path covers all data sources below it, later ones too. Until there is one, the request waits.",
 			Fix: "Check the spelling, or let an administrator register it.", Example: "target:\n  path: warehouse/shop"},
+		{Code: RenewsOther, Title: "A renewal of something else",
+			Why: "renews tells stewards that somebody keeps what they have. It is no shortcut to anything new.",
+			Fix: "Name a request with the same type and target and a common beneficiary, or remove renews.", Example: "renews: ana-customer-orders"},
+	}
+}
+
+func explainEmergencies() []diag.Explanation {
+	return []diag.Explanation{
+		{Code: GlassPeople, Title: "Too few people to break the glass",
+			Why: "In an emergency one person asks and others agree, two at the least. With too few active people in the group nobody gets in.",
+			Fix: "Add people to the group, or lower people."},
+		{Code: GlassTooLong, Title: "An emergency that lasts too long",
+			Why: "Emergency access passes the stewards by. It lasts four hours at most; within them the usual request can be decided.",
+			Fix: "Write 4h or less.", Example: "breakGlass:\n  group: on-call\n  maxDuration: 2h"},
+		{Code: NoGlass, Title: "No emergency access here",
+			Why: "Without breakGlass in assent.yaml there is no one who could agree to it.",
+			Fix: "Ask for data-access, or add breakGlass in a governance pull request.", Example: "breakGlass: {group: on-call}"},
+		{Code: EmergencyLength, Title: "Emergency access for longer than allowed",
+			Why: "It ends by itself, soon.",
+			Fix: "Ask for less.", Example: "type: emergency-access\nduration: 2h"},
+		{Code: EmergencyFor, Title: "Emergency access for somebody else",
+			Why: "Whoever opens data in an emergency answers for it in the review that follows.",
+			Fix: "Let everybody who needs it ask.", Example: "requester: kim\nbeneficiaries: [{user: kim}]"},
+		{Code: EmergencyBy, Title: "Emergency access by somebody outside of the group",
+			Why: "The group of the break-glass rule says who may ask and agree.",
+			Fix: "Ask somebody in the group, or ask for data-access."},
+		{Code: GlassReview, Title: "A review that may never come",
+			Why: "Emergency access is looked back at, every time.",
+			Fix: "Write a length of time.", Example: "reviewWithin: 3d"},
+	}
+}
+
+func explainAccessReviews() []diag.Explanation {
+	return []diag.Explanation{
+		{Code: DecisionChoice, Title: "A decision that this review cannot take",
+			Why: "A recertification keeps, shortens or drops. An after-review finds justified or misuse.",
+			Fix: "Choose one of those of the type.", Example: "type: recertification\ndecisions:\n  - {request: ana-orders, decision: keep}"},
+		{Code: ShortenUntil, Title: "Shorten to when?",
+			Why: "A review takes access away or leaves it; it never gives more. shorten needs an end that is in the future and earlier than the one there is; the other decisions set none.",
+			Fix: "Correct until, or choose keep or drop.", Example: "- {request: ana-orders, decision: shorten, until: 2027-01-31}"},
+		{Code: DecidedTwice, Title: "One request, two decisions",
+			Why: "Which of them counts would depend on their order.",
+			Fix: "Keep one."},
+		{Code: ReviewDue, Title: "A review that is due in the past",
+			Why: "Nobody could finish it in time.",
+			Fix: "Choose a later date.", Example: "due: 2027-01-31"},
+		{Code: ReviewSubject, Title: "A review of another type of request",
+			Why: "Emergency access is over by the time anybody looks, and takes an after-review. Other access goes on, and is recertified.",
+			Fix: "Correct the type of the review, or take the request out."},
 	}
 }
 

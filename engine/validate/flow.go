@@ -7,43 +7,121 @@ import (
 	"github.com/assent-dev/assent/engine/resource"
 )
 
-// flow is one review flow where it is written, with the forms whose answers
-// it may ask for.
+// flow is one review flow where it is written, with what it may decide about
+// and the forms whose answers it may ask for.
 type flow struct {
 	owner resource.Resource
+	level string // of a connection
 	path  []any
 	*resource.ReviewFlow
-	forms []*resource.RequestForm
+	targets []resource.Target
+	forms   []*resource.RequestForm
 }
 
-// flows are all that forms and products state.
+func (f flow) isLevel() bool { return f.owner.Ref().Kind == resource.KindConnection }
+
+// flows are all that forms, products, sources and levels state.
 func (c *check) flows() []flow {
-	var out []flow
+	if c.stated != nil {
+		return c.stated
+	}
+	c.stated = []flow{}
 	for f := range resource.Of[*resource.RequestForm](c.head) {
-		if f.Spec.Review != nil {
-			out = append(out, flow{f, at("spec", "review"), f.Spec.Review, []*resource.RequestForm{f}})
+		if f.Spec.Review == nil {
+			continue
+		}
+		out := flow{owner: f, path: at("spec", "review"), ReviewFlow: f.Spec.Review, forms: []*resource.RequestForm{f}}
+		for p := range resource.Of[*resource.DataProduct](c.head) {
+			t := resource.Target{Product: p.Ref().Name}
+			if slices.ContainsFunc(c.formsOf(t), func(o *resource.RequestForm) bool { return o.Ref() == f.Ref() }) {
+				out.targets = append(out.targets, t)
+			}
+		}
+		c.stated = append(c.stated, out)
+	}
+	state := func(owner resource.Resource, level string, path []any, review *resource.ReviewFlow, targets ...resource.Target) {
+		if review != nil {
+			c.stated = append(c.stated, flow{owner, level, path, review, targets, c.formsOf(targets...)})
 		}
 	}
 	for p := range resource.Of[*resource.DataProduct](c.head) {
-		if p.Spec.Review != nil {
-			out = append(out, flow{p, at("spec", "review"), p.Spec.Review, c.formsOf(p)})
+		state(p, "", at("spec", "review"), p.Spec.Review, resource.Target{Product: p.Ref().Name})
+	}
+	for d := range resource.Of[*resource.DataSource](c.head) {
+		state(d, "", at("spec", "review"), d.Spec.Review, resource.Target{Source: d.Ref().Name})
+	}
+	for conn := range resource.Of[*resource.Connection](c.head) {
+		first := map[string]bool{} // a second level of one path never counts, which another rule tells
+		for i, l := range conn.Spec.Levels {
+			if l.Review != nil && !first[l.Path] {
+				state(conn, l.Path, at("spec", "levels", i, "review"), l.Review, c.below(conn, l.Path)...)
+			}
+			first[l.Path] = true
+		}
+	}
+	return c.stated
+}
+
+// below are a level itself and the sources in it.
+func (c *check) below(conn *resource.Connection, level string) []resource.Target {
+	path := string(conn.Ref().Name)
+	if level != "" {
+		path += "/" + level
+	}
+	out := []resource.Target{{Path: path}}
+	for _, d := range resource.SourcesOfTarget(c.head, out[0]) {
+		out = append(out, resource.Target{Source: d.Ref().Name})
+	}
+	return out
+}
+
+// formsOf are the forms that requests for any of the targets fill in.
+func (c *check) formsOf(targets ...resource.Target) []*resource.RequestForm {
+	var out []*resource.RequestForm
+	for _, t := range targets {
+		for _, f := range c.formsFor(t) {
+			if !slices.ContainsFunc(out, func(o *resource.RequestForm) bool { return o.Ref() == f.Ref() }) {
+				out = append(out, f)
+			}
 		}
 	}
 	return out
 }
 
-// formsOf are the forms that requests for a product fill in.
-func (c *check) formsOf(p *resource.DataProduct) []*resource.RequestForm {
-	var out []*resource.RequestForm
+func (c *check) formsFor(t resource.Target) []*resource.RequestForm {
+	if c.formsAt == nil {
+		c.formsAt = map[resource.Target][]*resource.RequestForm{}
+	}
+	out, ok := c.formsAt[t]
+	if ok {
+		return out
+	}
 	for _, kind := range []resource.RequestType{resource.DataAccess, resource.MaskingException} {
 		probe := &resource.AccessRequest{}
-		probe.Spec.Type, probe.Spec.Target.Product = kind, p.Ref().Name
+		probe.Spec.Type, probe.Spec.Target = kind, t
 		f, ok := resource.FormOf(c.head, resource.FormFor(c.head, probe))
 		if ok && !slices.ContainsFunc(out, func(o *resource.RequestForm) bool { return o.Ref() == f.Ref() }) {
 			out = append(out, f)
 		}
 	}
+	c.formsAt[t] = out
 	return out
+}
+
+// counts reports whether a flow decides about anything. That of a form that
+// nothing uses yet is taken to.
+func (c *check) counts(f flow) bool {
+	if f.owner.Ref().Kind == resource.KindRequestForm {
+		return true
+	}
+	for _, t := range f.targets {
+		for _, form := range c.formsFor(t) {
+			if st := resource.StatedFor(c.head, form, t); st.From == f.owner.Ref() && st.Level == f.level {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 func delegates(f *resource.RequestForm) bool {
@@ -89,7 +167,7 @@ func flowShapes(c *check) {
 		}
 		if f.Mode == resource.ReviewDelegated && len(f.Rules) > 0 {
 			c.errorf(f.owner, below(f.path, "rules"), FlowStages, "these rules do nothing in mode delegated").
-				WithHint("move them to the flow of the product")
+				WithHint("move them to the flow that is delegated to")
 		}
 	}
 }
@@ -100,7 +178,7 @@ func flowConditions(c *check) {
 		for i, rule := range f.Rules {
 			path := below(f.path, "rules", i)
 			w := rule.When
-			if len(w.Tags) == 0 && w.Domain == "" && w.AccessLevel == "" && w.LongerThan == "" && w.Attribute == nil && len(w.Answers) == 0 {
+			if w.Type == "" && len(w.Tags) == 0 && w.Domain == "" && w.AccessLevel == "" && w.LongerThan == "" && w.Attribute == nil && len(w.Answers) == 0 {
 				c.errorf(f.owner, below(path, "when"), FlowWhen, "this condition states nothing, and never holds").
 					WithHint("add a condition, or make these the stages of the flow")
 			}
@@ -136,13 +214,57 @@ func (c *check) conditionAnswers(f flow, path []any, answers map[string]string) 
 // inactiveFlows: a flow that never counts is worse than none, because its
 // author believes in it.
 func inactiveFlows(c *check) {
-	for p := range resource.Of[*resource.DataProduct](c.head) {
-		forms := c.formsOf(p)
-		if p.Spec.Review == nil || len(forms) == 0 || slices.ContainsFunc(forms, delegates) {
+	for _, f := range c.flows() {
+		if f.Mode == resource.ReviewDelegated || len(f.forms) == 0 || c.counts(f) {
 			continue
 		}
-		c.warnf(p, at("spec", "review"), FlowInactive, "this flow is inactive: the form %q decides", string(forms[0].Ref().Name)).
-			WithHint("write mode: delegated in the form, or remove this flow").
-			WithRelated(forms[0].At("spec", "review"), "the flow that counts is here")
+		wins := resource.StatedFor(c.head, f.forms[0], f.targets[0])
+		d := c.warnf(f.owner, f.path, FlowInactive, "this flow is inactive: the form %q decides", string(f.forms[0].Ref().Name)).
+			WithHint("write mode: delegated in the form, or remove this flow")
+		if wins.From.Kind != resource.KindRequestForm {
+			d.Message = "this flow is inactive: that of " + wins.String() + " is nearer"
+			d.WithHint("remove this flow, or the nearer one")
+		}
+		d.WithRelated(wins.At(), "the flow that counts is here")
+	}
+}
+
+// flowDeadlines: what a flow has in store comes, and in an order that makes sense.
+func flowDeadlines(c *check) {
+	for _, f := range c.flows() {
+		type length struct {
+			key string
+			d   resource.Duration
+		}
+		var all []length
+		if f.Reminders != nil {
+			all = append(all, length{"reminders", f.Reminders.Every})
+		}
+		if f.Escalate != nil {
+			all = append(all, length{"escalate", f.Escalate.After})
+		}
+		if f.Lapse != nil {
+			all = append(all, length{"lapse", f.Lapse.After})
+		}
+		for _, l := range all {
+			key := "after"
+			if l.key == "reminders" {
+				key = "every"
+			}
+			end, bounded, err := l.d.After(c.now)
+			if err == nil && !bounded {
+				c.errorf(f.owner, below(f.path, l.key, key), FlowDeadline, "indefinite never comes").
+					WithHint("write a length of time, such as 3d, or remove %s", l.key)
+				continue
+			}
+			if f.Lapse == nil || l.key == "lapse" || err != nil {
+				continue
+			}
+			if lapse, ends, err := f.Lapse.After.After(c.now); err == nil && ends && !end.Before(lapse) {
+				c.errorf(f.owner, below(f.path, l.key, key), FlowDeadline, "this comes when the request has lapsed, after %s", f.Lapse.After).
+					WithHint("choose a shorter time, or let the request lapse later").
+					WithRelated(f.owner.At(below(f.path, "lapse", "after")...), "it lapses here")
+			}
+		}
 	}
 }

@@ -8,17 +8,20 @@ import (
 	"github.com/assent-dev/assent/engine/resource"
 )
 
+// maxContested is how many sources that share people a review can tell apart:
+// beyond, nobody could show that each has a person of its own.
+const maxContested = 8
+
 // flowPeople: somebody has to be able to complete each flow, for each product
-// that it decides about.
+// and source that it decides about; that of a level, for any source below it.
 func flowPeople(c *check) {
 	for _, f := range c.flows() {
-		targets, active := c.targetsOf(f)
-		if !active {
+		if !c.counts(f) {
 			continue
 		}
 		for _, list := range f.stageLists() {
 			for i, stage := range list.stages {
-				c.stagePeople(f.owner, below(list.path, i), stage, targets)
+				c.stagePeople(f, below(list.path, i), stage)
 			}
 		}
 	}
@@ -27,23 +30,8 @@ func flowPeople(c *check) {
 	}
 }
 
-// targetsOf are the products that a flow decides about; active is false where
-// the flow never counts. A form that no product uses is checked as far as its
-// stewards do not depend on a product.
-func (c *check) targetsOf(f flow) (targets []*resource.DataProduct, active bool) {
-	if p, ok := f.owner.(*resource.DataProduct); ok {
-		return []*resource.DataProduct{p}, slices.ContainsFunc(c.formsOf(p), delegates)
-	}
-	for p := range resource.Of[*resource.DataProduct](c.head) {
-		if slices.ContainsFunc(c.formsOf(p), func(o *resource.RequestForm) bool { return o.Ref() == f.owner.Ref() }) {
-			targets = append(targets, p)
-		}
-	}
-	return targets, true
-}
-
-// stagePeople tells the first product for which a stage cannot be completed.
-func (c *check) stagePeople(r resource.Resource, path []any, stage resource.Stage, targets []*resource.DataProduct) {
+// stagePeople tells the first target for which a stage cannot be completed.
+func (c *check) stagePeople(f flow, path []any, stage resource.Stage) {
 	if c.brokenStage(stage) {
 		return
 	}
@@ -52,21 +40,64 @@ func (c *check) stagePeople(r resource.Resource, path []any, stage resource.Stag
 	})
 	if !byTarget {
 		if gap := c.gap(stage, resource.Target{}, nil); gap != nil {
-			c.tell(r, path, *gap)
-		}
-		return
-	}
-	for _, p := range targets {
-		if !c.exists(resource.Ref{Kind: resource.KindDomain, Name: p.Spec.Domain}) {
-			continue
-		}
-		if gap := c.gap(stage, resource.Target{Product: p.Ref().Name}, nil); gap != nil {
-			d := c.tell(r, path, *gap)
-			if r.Ref() != p.Ref() {
-				d.WithRelated(p.At("metadata", "name"), "when %s is asked for", name(p.Ref()))
-			}
+			c.tell(f.owner, path, *gap)
 			return
 		}
+		c.contested(f, path, stage)
+		return
+	}
+	var first *gap
+	var at resource.Resource
+	for _, t := range f.targets {
+		ref, ok := t.Ref()
+		if !ok {
+			continue // the path of a level: the sources below it stand for it
+		}
+		r, ok := c.head.Find(ref)
+		if p, isProduct := r.(*resource.DataProduct); !ok || isProduct && !c.exists(resource.Ref{Kind: resource.KindDomain, Name: p.Spec.Domain}) {
+			continue
+		}
+		gap := c.gap(stage, t, nil)
+		if gap == nil && f.isLevel() {
+			return
+		}
+		if gap != nil && first == nil {
+			first, at = gap, r
+		}
+	}
+	if first == nil {
+		return
+	}
+	d := c.tell(f.owner, path, *first)
+	if f.owner.Ref() != at.Ref() {
+		d.WithRelated(at.At("metadata", "name"), "when %s is asked for", name(at.Ref()))
+	}
+}
+
+// contested warns of a stage that review could not tell to be complete.
+func (c *check) contested(f flow, path []any, stage resource.Stage) {
+	if len(stage.All) == 0 || stage.Distinct != nil && !*stage.Distinct {
+		return
+	}
+	sources := map[resource.Name]int{}
+	var entries [][]resource.Name
+	for _, src := range stage.All {
+		people := resource.Stewards(c.head, src, resource.Target{}, c.now)
+		entries = append(entries, people)
+		for _, n := range people {
+			sources[n]++
+		}
+	}
+	shared := 0
+	for _, people := range entries {
+		own := slices.ContainsFunc(people, func(n resource.Name) bool { return sources[n] == 1 })
+		if !own && len(people) < len(entries) {
+			shared++
+		}
+	}
+	if shared > maxContested {
+		c.warnf(f.owner, below(path, "all"), TooContested, "%d entries share their people, and a review can tell apart at most %d", shared, maxContested).
+			WithHint("split the stage in two, name other people, or write distinct: false")
 	}
 }
 
@@ -162,7 +193,7 @@ func assignable(entries [][]resource.Name) bool {
 // defaultPeople: a product without a flow is decided by the default one.
 func (c *check) defaultPeople(p *resource.DataProduct) {
 	own := p.Spec.Review != nil && p.Spec.Review.Mode != resource.ReviewDelegated
-	if own || !slices.ContainsFunc(c.formsOf(p), delegates) || !c.exists(resource.Ref{Kind: resource.KindDomain, Name: p.Spec.Domain}) {
+	if own || !slices.ContainsFunc(c.formsFor(resource.Target{Product: p.Ref().Name}), delegates) || !c.exists(resource.Ref{Kind: resource.KindDomain, Name: p.Spec.Domain}) {
 		return
 	}
 	for _, stage := range resource.DefaultStages() {
@@ -175,8 +206,12 @@ func (c *check) defaultPeople(p *resource.DataProduct) {
 
 // deciders: the people who ask never decide, so that somebody else has to be there.
 func deciders(c *check) {
-	for req := range c.freshRequests {
-		chosen, err := resource.Flow(c.head, req, c.now)
+	for req, former := range c.freshRequests {
+		form := c.pinOf(req, former).Form
+		if form == nil || req.Spec.Type == resource.EmergencyAccess { // which has a rule of its own
+			continue
+		}
+		chosen, err := resource.FlowWith(c.head, form, req, c.now)
 		if err != nil || chosen.Mode != resource.ReviewStewards {
 			continue // what is wrong with the flow is told where it is written
 		}
@@ -190,8 +225,8 @@ func deciders(c *check) {
 			}
 			d := c.errorf(req, at("spec", "target"), NobodyElse, "nobody could approve this request: requester and beneficiaries never decide").
 				WithHint("somebody has to add stewards to the review flow")
-			if chosen.At.Line > 0 {
-				d.WithRelated(chosen.At, "the flow that counts is here")
+			if chosen.At().Line > 0 {
+				d.WithRelated(chosen.At(), "the flow that counts is here")
 			}
 			break
 		}

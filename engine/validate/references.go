@@ -49,6 +49,9 @@ func referencesOf(r resource.Resource) []reference {
 	switch v := r.(type) {
 	case *resource.Repository:
 		l.add(resource.KindRequestForm, v.Spec.Defaults.Form, "spec", "defaults", "form")
+		if v.Spec.BreakGlass != nil {
+			l.add(resource.KindGroup, v.Spec.BreakGlass.Group, "spec", "breakGlass", "group")
+		}
 	case *resource.User:
 		for _, conn := range slices.Sorted(maps.Keys(v.Spec.Accounts)) {
 			l.add(resource.KindConnection, conn, "spec", "accounts", string(conn))
@@ -57,9 +60,16 @@ func referencesOf(r resource.Resource) []reference {
 		l.user(v.Spec.Owner, resource.KindPerson, "spec", "owner")
 	case *resource.Group:
 		l.subjects(v.Spec.Members, "spec", "members")
+	case *resource.Connection:
+		for i, level := range v.Spec.Levels {
+			l.forms(level.Forms, at("spec", "levels", i, "forms"))
+			l.flow(level.Review, at("spec", "levels", i, "review"))
+		}
 	case *resource.DataSource:
 		l.add(resource.KindConnection, v.Spec.Connection, "spec", "connection")
 		l.subjects(v.Spec.SubjectMatterExperts, "spec", "subjectMatterExperts")
+		l.forms(v.Spec.Forms, at("spec", "forms"))
+		l.flow(v.Spec.Review, at("spec", "review"))
 	case *resource.MaskingPolicy:
 		l.add(resource.KindDomain, v.Spec.Match.Domain, "spec", "match", "domain")
 	case *resource.Domain:
@@ -71,6 +81,10 @@ func referencesOf(r resource.Resource) []reference {
 		l.flow(v.Spec.Review, at("spec", "review"))
 	case *resource.AccessRequest:
 		l.request(v)
+	case *resource.AccessReview:
+		for i, d := range v.Spec.Decisions {
+			l.add(resource.KindAccessRequest, d.Request, "spec", "decisions", i, "request")
+		}
 	case *resource.NotificationRoute:
 		for i, n := range v.Spec.Filter.Domains {
 			l.add(resource.KindDomain, n, "spec", "filter", "domains", i)
@@ -98,10 +112,17 @@ func (l *refs) product(p *resource.DataProduct) {
 		l.add(resource.KindDataSource, s.Source, "spec", "sources", i, "source")
 	}
 	l.subject(p.Spec.SubjectMatterExpert, at("spec", "subjectMatterExpert"))
-	l.add(resource.KindRequestForm, p.Spec.Forms.DataAccess, "spec", "forms", "dataAccess")
-	l.add(resource.KindRequestForm, p.Spec.Forms.MaskingException, "spec", "forms", "maskingException")
+	l.forms(p.Spec.Forms, at("spec", "forms"))
 	l.flow(p.Spec.Review, at("spec", "review"))
 	l.subjects(p.Spec.Audience, "spec", "audience")
+	for i, b := range p.Spec.Birthright {
+		l.add(resource.KindGroup, b.Group, "spec", "birthright", i, "group")
+	}
+}
+
+func (l *refs) forms(f resource.ProductForms, path []any) {
+	l.add(resource.KindRequestForm, f.DataAccess, below(path, "dataAccess")...)
+	l.add(resource.KindRequestForm, f.MaskingException, below(path, "maskingException")...)
 }
 
 func (l *refs) request(r *resource.AccessRequest) {
@@ -117,6 +138,7 @@ func (l *refs) request(r *resource.AccessRequest) {
 	if a := r.Spec.Agreement; a != nil {
 		l.add(resource.KindDataUseAgreement, a.Name, "spec", "agreement", "name")
 	}
+	l.add(resource.KindAccessRequest, r.Spec.Renews, "spec", "renews")
 }
 
 func (l *refs) flow(f *resource.ReviewFlow, path []any) {
@@ -165,7 +187,7 @@ func references(c *check) {
 		}
 		for _, ref := range referencesOf(r) {
 			if !c.exists(ref.to) {
-				if slices.Contains(c.unread, ref.to) {
+				if slices.Contains(c.unread, ref.to) || c.historical(r, ref.to) {
 					continue
 				}
 				if _, was := c.before(ref.to); was {
@@ -188,6 +210,35 @@ func references(c *check) {
 	}
 }
 
+// historical reports whether a reference tells of the past, which needs nothing
+// to be there any more.
+//
+//	from                        to                      historical
+//	a request                   its form, agreement     when base has the request, or opened has the form
+//	a request                   what it renews          when base has the request
+//	an access review            its requests            when base has the review
+//	anything else               anything                never
+func (c *check) historical(r resource.Resource, to resource.Ref) bool {
+	switch v := r.(type) {
+	case *resource.AccessRequest:
+		if to.Kind == resource.KindAccessRequest {
+			return c.keeps(v)
+		}
+		if to.Kind != resource.KindRequestForm && to.Kind != resource.KindDataUseAgreement {
+			return false
+		}
+		if c.keeps(v) {
+			return true
+		}
+		former, _ := resource.Get[*resource.AccessRequest](c.rulings(), resource.KindAccessRequest, v.Ref().Name)
+		return c.opened != nil && c.pinOf(v, former).State == resource.PinOpened
+	case *resource.AccessReview:
+		return to.Kind == resource.KindAccessRequest && c.keeps(v)
+	default:
+		return false
+	}
+}
+
 // over reports whether a request ended by itself: nothing has to exist for it any more.
 func (c *check) over(req *resource.AccessRequest) bool {
 	if !req.Spec.Until.Stated() {
@@ -197,10 +248,10 @@ func (c *check) over(req *resource.AccessRequest) bool {
 	return err == nil && !c.now.Before(end) && c.keeps(req)
 }
 
-// keeps reports whether base has the same request.
-func (c *check) keeps(req *resource.AccessRequest) bool {
-	old, ok := c.before(req.Ref())
-	return ok && sameBytes(old, req)
+// keeps reports whether base has the same.
+func (c *check) keeps(r resource.Resource) bool {
+	old, ok := c.before(r.Ref())
+	return ok && sameBytes(old, r)
 }
 
 func (c *check) unknown(r resource.Resource, ref reference) {

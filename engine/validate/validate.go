@@ -36,7 +36,14 @@ type Capabilities struct {
 // cannot be read: that is told elsewhere, and a reference to them is not called
 // unknown. The list is sorted and has no repeats.
 func Set(base, head *resource.Set, now time.Time, caps func(platform string) (Capabilities, bool), unread ...resource.Ref) diag.List {
-	c := &check{base: base, head: head, now: now, caps: caps, unread: unread}
+	return Change(base, nil, head, now, caps, unread...)
+}
+
+// Change is Set for a change that was proposed when the repository was opened: a
+// request may keep the form and the agreement that counted then. opened is nil
+// where that is not known, and then base alone counts.
+func Change(base, opened, head *resource.Set, now time.Time, caps func(platform string) (Capabilities, bool), unread ...resource.Ref) diag.List {
+	c := &check{base: base, opened: opened, head: head, now: now, caps: caps, unread: unread}
 	c.findFresh()
 	for _, rule := range rules() {
 		rule(c)
@@ -52,17 +59,19 @@ func rules() []func(*check) {
 		// directory
 		circularGroups, circularManagers, sharedKeys, sharedForgeAccounts, sharedAccounts, serviceOwners,
 		// connections
-		connections, endpoints, secrets,
+		connections, endpoints, connectionLevels, secrets,
 		// masking
 		masks, maskCapabilities, maskMatches,
 		// products and domains
-		products, globs, retiredProducts, foreignSources,
+		products, globs, retiredProducts, foreignSources, hiddenProducts, birthrights,
 		// forms
-		forms, questions,
+		forms, questions, recertifications,
 		// flows
-		flowShapes, flowConditions, flowPeople, inactiveFlows,
+		flowShapes, flowConditions, flowDeadlines, flowPeople, inactiveFlows,
 		// requests
-		requestPeople, onBehalfOf, pinnedForms, agreements, durations, dates, columns, targets, deciders, unmapped,
+		requestPeople, onBehalfOf, pinnedForms, agreements, durations, dates, columns, targets, deciders, unmapped, renewals,
+		// emergency access, and looking back
+		breakGlass, emergencies, accessReviews,
 		// governance
 		identity, mixedChange,
 	}
@@ -71,10 +80,13 @@ func rules() []func(*check) {
 // check is what rules read, and the list that they add to.
 type check struct {
 	base, head *resource.Set
+	opened     *resource.Set
 	now        time.Time
 	caps       func(string) (Capabilities, bool)
 	unread     []resource.Ref
 	fresh      []freshRequest
+	stated     []flow
+	formsAt    map[resource.Target][]*resource.RequestForm
 	out        diag.List
 	guesses    int
 }

@@ -146,3 +146,60 @@ func BenchmarkSet(b *testing.B) {
 		}
 	}
 }
+
+func TestAPendingRequestMayKeepTheFormThatItWasOpenedWith(t *testing.T) {
+	const file = "requests/orders/ana-2.yaml"
+	request := []byte(`apiVersion: assent.dev/v1
+kind: AccessRequest
+metadata:
+  name: ana-2
+spec:
+  type: data-access
+  target:
+    product: orders
+  requester: ana
+  beneficiaries:
+    - user: ana
+  duration: 90d
+  form:
+    name: access
+    digest: DIGEST(forms/access.yaml)
+  agreement:
+    name: terms
+    digest: DIGEST(agreements/terms.yaml)
+    accepted: true
+  answers:
+    purpose: reporting
+`)
+	opened := baseFiles(t)
+	// Both files were edited since, and the request answers another question.
+	edits := []string{"id: purpose", "id: why", "question: purpose", "question: why", "stated purpose only", "purpose stated"}
+	base, head := baseFiles(t, edits...), baseFiles(t, edits...)
+	put(head, file, request)
+	pin(head, opened)
+	then, now1, next := load(t, opened), load(t, base), load(t, head)
+	if diff := cmp.Diff([]string{"REQ004", "REQ008"}, codes(validate.Change(now1, nil, next, now, platforms))); diff != "" {
+		t.Errorf("not known how it was: %s", diff)
+	}
+	if list := validate.Change(now1, then, next, now, platforms); len(list) > 0 {
+		t.Errorf("known: %s", render(list))
+	}
+	// The answers are still those of the form that counts.
+	put(head, file, []byte(strings.Replace(string(head[file].Data), "purpose: reporting", "purpose: fun", 1)))
+	if diff := cmp.Diff([]string{"REQ006"}, codes(validate.Change(now1, then, load(t, head), now, platforms))); diff != "" {
+		t.Errorf("a wrong answer: %s", diff)
+	}
+	// The form may be gone, and the product ask for another.
+	without := []string{"    dataAccess: access", "    dataAccess: standard"}
+	base, head = baseFiles(t, without...), baseFiles(t, without...)
+	delete(base, "forms/access.yaml")
+	delete(head, "forms/access.yaml")
+	put(head, file, request)
+	pin(head, opened)
+	if list := validate.Change(load(t, base), then, load(t, head), now, platforms); len(list) > 0 {
+		t.Errorf("removed since: %s", render(list))
+	}
+	if diff := cmp.Diff([]string{"REF001"}, codes(validate.Change(load(t, base), nil, load(t, head), now, platforms))); diff != "" {
+		t.Errorf("removed before: %s", diff)
+	}
+}

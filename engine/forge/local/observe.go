@@ -83,7 +83,7 @@ func (l *Local) facts(h history, base gitdb.OID, at standing) (review.Facts, err
 	opened := h.events[0]
 	facts := review.Facts{
 		Repo: l.cfg.Repo, Forge: Name, PullRequest: h.id, Title: opened.Title, State: at.state,
-		BaseRef: l.baseRef, Base: string(base), Head: at.head, MergeBase: string(c.mergeBase),
+		BaseRef: l.baseRef, Base: string(base), OpenedBase: l.openedBase(h), Head: at.head, MergeBase: string(c.mergeBase),
 		ResultTree: string(c.resultTree), Conflicts: strings.Join(c.conflicts, "\n"),
 		Author: actor(opened.Actor), Files: c.files, ChangeDigest: c.digest,
 		OpenedAt: opened.At, ObservedAt: l.now(),
@@ -105,6 +105,20 @@ func (l *Local) facts(h history, base gitdb.OID, at standing) (review.Facts, err
 		facts.Pushers = append(facts.Pushers, actor(key))
 	}
 	return facts, nil
+}
+
+// openedBase is the base at which the engine first published how the pull
+// request stands. Where no key of the engine is known, nothing attests it.
+func (l *Local) openedBase(h history) string {
+	if l.trusted == nil {
+		return ""
+	}
+	for _, e := range h.events {
+		if e.Type == TypePublished {
+			return e.Base
+		}
+	}
+	return ""
 }
 
 // makers finds who made the commits of a change.
