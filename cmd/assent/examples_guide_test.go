@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -96,18 +97,18 @@ func (g *guideText) cmd(ts *testscript.TestScript, neg bool, args []string) {
 func (g *guideText) play(ts *testscript.TestScript, c guideCommand) {
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", c.text)
 	cmd.Dir = ts.MkAbs(".")
-	cmd.Env = append(os.Environ(), "HOME="+ts.Getenv("WORK"), "NO_COLOR=1")
+	cmd.Env = append(os.Environ(), "NO_COLOR=1")
+	for _, name := range storyEnv {
+		cmd.Env = append(cmd.Env, name+"="+ts.Getenv(name))
+	}
 	out, err := cmd.CombinedOutput()
 	fmt.Fprintf(ts.Stdout(), "$ %s\n%s", c.text, out)
-	fails := false
-	for _, line := range c.shown {
-		fails = fails || showsError.MatchString(line)
-	}
+	fails := slices.ContainsFunc(c.shown, showsError.MatchString)
 	got := strings.Split(strings.TrimRight(string(out), "\n"), "\n")
 	if len(bytes.TrimSpace(out)) == 0 {
 		got = nil
 	}
-	if os.Getenv("UPDATE_SCRIPTS") != "" && (err == nil || fails || len(c.shown) == 0) {
+	if os.Getenv("UPDATE_SCRIPTS") != "" && (err != nil) == slices.ContainsFunc(got, showsError.MatchString) {
 		g.update(c, got)
 		return
 	}

@@ -19,6 +19,9 @@ import (
 
 const examplesDir = "../../examples"
 
+// storyEnv is what git needs to know of whoever plays a story.
+var storyEnv = []string{"HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CONFIG_NOSYSTEM"}
+
 // stories are the examples that have a story to play.
 func stories(t *testing.T) []string {
 	t.Helper()
