@@ -15,6 +15,10 @@
 #     request     {name, file, type, target, product, domain, tags, columns, accessLevel, requester,
 #                  beneficiaries, duration, until, form, answers, labels}; for rules of the organisation
 #     emergency   see emergency.rego; of an emergency request
+#     access      {beneficiary: {held, pending}}, each {count, products, tags, accessLevels,
+#                 requests: [{request, target, product, domain, tags, accessLevel, until}]}: what each
+#                 beneficiary holds by approvals and birthrights, and asks for in other open pull
+#                 requests, this request left out; there wherever a rule of the organisation reads it
 #     pullRequest {repo, forge, id, base, head, author}
 #     changes     [{file, kind, name, action, readable, domains, reaches, unowned, leaves, concerns,
 #                  stewards, shared, spec, permissions, guardrail, unlimited, governs}]; of governance

@@ -175,7 +175,11 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 	if facts.State != review.StateOpen {
 		return nil, nil
 	}
-	judged, err := w.judge().Judge(ctx, facts)
+	judge := w.judge()
+	if facts, err = w.withHeld(ctx, judge, f, facts); err != nil {
+		return nil, err
+	}
+	judged, err := judge.Judge(ctx, facts)
 	if err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/ledger"
 	"github.com/assent-dev/assent/engine/reconcile"
 	"github.com/assent-dev/assent/engine/repo"
@@ -31,6 +32,7 @@ type workspace struct {
 	settings *resource.Repository
 	state    string // directory outside of what git tracks
 	now      func() time.Time
+	approved func(context.Context) (grant.Determinations, error) // once something asked
 }
 
 // trust is what the engine pins outside the repository.
@@ -193,8 +195,10 @@ func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, erro
 		return nil, err
 	}
 	f := local.New(w.db, local.Config{Repo: w.settings.Spec.ID, Branch: w.settings.Spec.MainBranch(), Now: w.now, Engine: key, Engines: engines})
+	judge := w.judge()
 	return &determine.Determiner{
-		DB: w.db, Judge: w.judge(), Forge: f, Ledger: l, Key: key, Now: w.now, Render: report.Markdown,
+		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: report.Markdown,
+		Approvals: approvals(w, &audit.Auditor{DB: w.db, Ledger: l, Judge: judge}),
 	}, nil
 }
 

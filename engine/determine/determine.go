@@ -29,6 +29,9 @@ type Determiner struct {
 	Ledger *ledger.Ledger
 	Key    signature.Signer // the determining key
 	Now    func() time.Time
+	// Approvals are the approvals in force now, proven; it is asked only where a
+	// rule of the organisation reads what people hold.
+	Approvals func(context.Context) (grant.Determinations, error)
 	// Render makes the text for people that is published on the pull request.
 	Render func(review.Facts, review.Judgement) string
 
@@ -110,6 +113,9 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 	}
 	if !known.ended[id] && facts.State != review.StateClosed {
 		if facts, err = d.Judge.Recall(ctx, facts, known.duties.At(known.head.Seq)); err != nil {
+			return Result{}, err
+		}
+		if facts, err = d.withHeld(ctx, facts); err != nil {
 			return Result{}, err
 		}
 	}

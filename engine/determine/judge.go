@@ -73,6 +73,7 @@ func (j *Judge) Judge(ctx context.Context, facts review.Facts) (Judged, error) {
 	if out.Judgement, err = review.Determine(ctx, engine, base.Set, head.Set, facts); err != nil {
 		return Judged{}, fmt.Errorf("judge %s: %w: %w", facts.PullRequest, ErrFacts, err)
 	}
+	holdUnread(&out, facts, engine.Reads)
 	if facts.ResultTree != "" {
 		if err := j.holdInvalid(ctx, &out, facts); err != nil {
 			return Judged{}, err

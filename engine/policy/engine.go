@@ -37,6 +37,7 @@ type Engine struct {
 	query           rego.PreparedEvalQuery
 	builtin, custom string
 	deadline        time.Duration
+	reads           map[string]bool // fields of input, by the organisation's rules
 }
 
 // Version is the version of the evaluator, as records of decisions name it.
@@ -57,7 +58,10 @@ func Compile(ctx context.Context, builtin, custom map[string]string) (*Engine, e
 	if err != nil {
 		return nil, fmt.Errorf("prepare rules: %w", err)
 	}
-	return &Engine{query: query, builtin: digest(b), custom: digest(c), deadline: deadline}, nil
+	return &Engine{
+		query: query, builtin: digest(b), custom: digest(c), deadline: deadline,
+		reads: fieldsRead(compiler.Modules, c),
+	}, nil
 }
 
 func withoutTests(files map[string]string) map[string]string {

@@ -6,7 +6,11 @@
 // base commit only.
 package review
 
-import "time"
+import (
+	"time"
+
+	"github.com/assent-dev/assent/engine/resource"
+)
 
 // Actor is who did something, as the forge knows them: a numeric user id, or
 // the fingerprint of a signing key. Login is for display only.
@@ -94,6 +98,9 @@ type Facts struct {
 	Pushers    []Actor `json:"pushers"`
 	CoAuthors  []Actor `json:"coAuthors"`
 	Files      []File  `json:"files"`
+	// Held is what the beneficiaries hold and ask for besides this pull request;
+	// nil where it was not read, because no rule of the organisation asks for it.
+	Held map[resource.Name][]HeldAccess `json:"held,omitzero"`
 	// ChangeDigest covers the repository, every changed path and its new bytes;
 	// it is what reviewers agree to, and survives a rebase.
 	ChangeDigest  string    `json:"changeDigest"`

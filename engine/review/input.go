@@ -26,6 +26,8 @@ type (
 		Request     *inputRequest   `json:"request,omitempty"`
 		Emergency   *inputEmergency `json:"emergency,omitempty"`
 		PullRequest inputPull       `json:"pullRequest"`
+		// Access is what each beneficiary holds besides; left out where it was not read.
+		Access map[resource.Name]inputAccess `json:"access,omitempty"`
 		// Of a governance pull request only.
 		Changes     []inputChange                        `json:"changes,omitempty"`
 		Domains     map[resource.Name]inputDomain        `json:"domains,omitempty"`

@@ -66,6 +66,7 @@ func (c *court) request(ctx context.Context, det Determination, f File, old, req
 	doc := c.document("request", verdicts)
 	doc.Request = inputOf(c.base, req)
 	doc.Emergency = c.emergencyInput(req)
+	doc.Access = c.access(req)
 	doc.Flow = inputFlow{Mode: chosen.Mode, From: det.Flow.From}
 	if chosen.Mode == resource.ReviewAutomatic {
 		doc.Flow.Justification, doc.Flow.Duration = chosen.Automatic.Justification, chosen.Automatic.Duration
