@@ -291,6 +291,34 @@ func (s *server) ask(role, sql string) string {
 	return got[0]
 }
 
+// readers are the logins that a query answers, asked one after the other in one
+// session, with that login's rights.
+func (s *server) readers(logins []string, sql string) []string {
+	s.t.Helper()
+	ctx := s.t.Context()
+	conn, err := pgx.Connect(ctx, s.AdminDSN(s.database))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer func() { _ = conn.Close(ctx) }()
+	var out []string
+	for _, login := range logins {
+		if _, err := conn.Exec(ctx, "SET SESSION AUTHORIZATION "+login); err != nil {
+			s.t.Fatal(err)
+		}
+		_, err := conn.Exec(ctx, sql)
+		if err == nil {
+			out = append(out, login)
+		} else if !postgres.Denied(err) {
+			s.t.Fatal(err)
+		}
+		if _, err := conn.Exec(ctx, "RESET SESSION AUTHORIZATION"); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	return out
+}
+
 // verified replays the ledger with the product's own verifier.
 func (g *gov) verified() []ledger.Verified {
 	g.t.Helper()
