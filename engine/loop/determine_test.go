@@ -42,28 +42,28 @@ func TestEachStateOfAPullRequestIsRecordedOnce(t *testing.T) {
 		}, []string{"ana-1 denied"}, false, ""},
 		{"canceled", func(w *world) {
 			w.ask(id, "ana", pipeline, "30d")
-			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "not needed"))
+			must(w.t, w.forge.Cancel(w.t.Context(), w.keys["ana"], id, "not needed"))
 		}, []string{"ana-1 canceled"}, false, ""},
 		{"canceled to get rid of a denial", func(w *world) {
 			w.ask(id, "ana", pipeline, "30d")
 			w.review(id, "kim", review.Deny, "no")
-			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "oh"))
+			must(w.t, w.forge.Cancel(w.t.Context(), w.keys["ana"], id, "oh"))
 		}, []string{"ana-1 denied"}, false, ""},
 		{"canceled, its file unreadable", func(w *world) {
 			w.propose(id, "ana", map[string][]byte{requestFile(id, pipeline): []byte("kind: [\n")})
-			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+			must(w.t, w.forge.Cancel(w.t.Context(), w.keys["ana"], id, "typo"))
 		}, []string{"ana-1 canceled"}, false, ""},
 		{"canceled, its file far too large", func(w *world) {
 			w.propose(id, "ana", map[string][]byte{requestFile(id, pipeline): []byte(strings.Repeat("# pad\n", 8000))})
-			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+			must(w.t, w.forge.Cancel(w.t.Context(), w.keys["ana"], id, "typo"))
 		}, []string{"ana-1 canceled"}, false, ""},
 		{"canceled governance", func(w *world) {
 			w.propose(id, "ana", map[string][]byte{"products/sales-pipeline.yaml": nil})
-			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+			must(w.t, w.forge.Cancel(w.t.Context(), w.keys["ana"], id, "typo"))
 		}, []string{"canceled"}, false, ""},
 		{"closed by the forge", func(w *world) {
 			w.ask(id, "ana", pipeline, "30d")
-			must(t, w.forge.Close(t.Context(), id, "stale"))
+			must(w.t, w.forge.Close(w.t.Context(), id, "stale"))
 		}, nil, false, ""},
 		{"two requests, one denied", func(w *world) {
 			w.propose(id, "ana", map[string][]byte{
@@ -111,7 +111,7 @@ func TestEachStateOfAPullRequestIsRecordedOnce(t *testing.T) {
 		{"rules on base do not compile, canceled", func(w *world) {
 			w.byHand(map[string][]byte{"policies/limits.rego": broken, "policies/limits_test.rego": nil})
 			w.ask(id, "ana", pipeline, "30d")
-			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "typo"))
+			must(w.t, w.forge.Cancel(w.t.Context(), w.keys["ana"], id, "typo"))
 		}, nil, false, ""},
 		{"conflicts with base", func(w *world) {
 			w.ask(id, "ana", pipeline, "30d")
@@ -124,7 +124,7 @@ func TestEachStateOfAPullRequestIsRecordedOnce(t *testing.T) {
 			head := w.tip("refs/heads/request/" + id)
 			old := w.tip(mainRef)
 			merge := w.commit(old, map[string][]byte{requestFile(id, pipeline): w.request(id, "ana", pipeline, "30d")}, head)
-			must(t, w.db.MoveRef(mainRef, old, merge))
+			must(w.t, w.db.MoveRef(mainRef, old, merge))
 		}, nil, false, ""},
 		{"merged by the engine's key as something else", func(w *world) {
 			w.ask(id, "ana", pipeline, "30d")
@@ -143,12 +143,13 @@ func TestEachStateOfAPullRequestIsRecordedOnce(t *testing.T) {
 			w.ask(id, "ana", pipeline, "30d")
 			w.byHand(map[string][]byte{requestFile(id, pipeline): w.request(id, "ana", pipeline, "30d")})
 			old := w.tip(mainRef)
-			must(t, w.db.MoveRef(mainRef, old, w.commit(old, nil, w.tip("refs/heads/request/"+id))))
-			must(t, w.forge.Cancel(t.Context(), w.keys["ana"], id, "there already"))
+			must(w.t, w.db.MoveRef(mainRef, old, w.commit(old, nil, w.tip("refs/heads/request/"+id))))
+			must(w.t, w.forge.Cancel(w.t.Context(), w.keys["ana"], id, "there already"))
 		}, nil, false, ""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, nil)
 			c.make(w)
 			before := w.tip(mainRef)
@@ -193,6 +194,7 @@ func (w *world) mergeAs(id string, files map[string][]byte) gitdb.OID {
 }
 
 func TestAWithdrawalRevokesTheApprovalItEnds(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.granted("ana-0", "ana", pipeline, "30d")
 	w.propose("bye", "ana", map[string][]byte{requestFile("ana-0", pipeline): nil})
@@ -214,6 +216,7 @@ func TestAWithdrawalRevokesTheApprovalItEnds(t *testing.T) {
 // A request that asks for another product now moves to its folder: it is ended
 // at the old place and approved at the new one, in that order.
 func TestAMovedRequestIsApprovedAtItsNewPlace(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.granted("ana-0", "ana", pipeline, "30d")
 	w.settled()
@@ -250,6 +253,7 @@ func (w *world) refs() map[string]gitdb.OID {
 func TestACrashAtAnyWriteOfADeterminationIsCompleted(t *testing.T) {
 	for _, verdict := range []review.Verdict{review.Approve, review.Deny} {
 		t.Run(string(verdict), func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t, nil)
 			w.ask("ana-1", "ana", pipeline, "30d")
 			w.review("ana-1", "kim", verdict, "so be it")
@@ -298,7 +302,7 @@ func TestACrashAtAnyWriteOfADeterminationIsCompleted(t *testing.T) {
 	}
 }
 
-func parentOf(t *testing.T, db *gitdb.DB, oid gitdb.OID) gitdb.OID {
+func parentOf(t testing.TB, db *gitdb.DB, oid gitdb.OID) gitdb.OID {
 	t.Helper()
 	c, err := db.Commit(oid)
 	must(t, err)
@@ -370,6 +374,7 @@ func (s *stopping) Merge(ctx context.Context, id string, want forge.Want) (m for
 }
 
 func TestACrashAtAnyCallOfTheForgeIsCompleted(t *testing.T) {
+	t.Parallel()
 	for _, verdict := range []review.Verdict{review.Approve, review.Deny} {
 		for stop := 1; stop <= 2; stop++ {
 			for _, after := range []bool{false, true} {
@@ -433,6 +438,7 @@ func TestABaseThatMovesBeforeTheMergeIsJudgedAgain(t *testing.T) {
 
 // Several determiners at once, each a process of its own: one merge, one record.
 func TestDeterminersAtOnceRecordOnce(t *testing.T) {
+	t.Parallel()
 	for range 3 {
 		w := newWorld(t, nil)
 		w.ask("ana-1", "ana", pipeline, "30d")
@@ -460,6 +466,7 @@ func TestDeterminersAtOnceRecordOnce(t *testing.T) {
 // A seal distrusts the key that recorded an approval. It counts for nothing then,
 // and is not made again by itself: its clock would start anew.
 func TestADistrustedDeterminationIsNotMadeAgainByItself(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.granted("ana-1", "ana", pipeline, "30d")
 	w.settled()
@@ -486,6 +493,7 @@ func TestADistrustedDeterminationIsNotMadeAgainByItself(t *testing.T) {
 
 // What determine reads from git of a change is what the forge states.
 func TestTheChangeReadFromGitIsTheForges(t *testing.T) {
+	t.Parallel()
 	w := newWorld(t, nil)
 	w.granted("ana-0", "ana", pipeline, "30d")
 	w.propose("mix", "ana", map[string][]byte{

@@ -59,18 +59,26 @@ type world struct {
 	rec  *reconcile.Reconciler
 	det  *determine.Determiner
 	open reconcile.Opener
+	gone gitdb.OID // where a reference was that a test takes away
 }
 
 // newWorld lays out the quickstart; edit changes its files before they begin.
 func newWorld(t testing.TB, edit func(map[string][]byte)) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir(), clock: begin, keys: map[string]signature.Signer{}, boxes: map[resource.Name]*sandbox.Sandbox{}}
+	return newWorldAt(t, begin, edit)
+}
+
+func newWorldAt(t testing.TB, at time.Time, edits ...func(map[string][]byte)) *world {
+	t.Helper()
+	w := &world{t: t, dir: t.TempDir(), clock: at, keys: map[string]signature.Signer{}, boxes: map[resource.Name]*sandbox.Sandbox{}}
 	for _, name := range []string{"root", "determining", "reconciling"} {
 		w.keys[name] = newKey(t)
 	}
 	files := w.quickstart()
-	if edit != nil {
-		edit(files)
+	for _, edit := range edits {
+		if edit != nil {
+			edit(files)
+		}
 	}
 	var err error
 	w.db, err = gitdb.Init(w.path("governance.git"), "main", true)

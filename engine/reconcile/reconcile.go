@@ -367,6 +367,10 @@ func (r *Reconciler) apply(ctx context.Context, rd *round) error {
 			rd.report.Connections[i].Steps = unreached(changes, t.err)
 			continue
 		}
+		mark := mark
+		if !rd.ledgerHolds {
+			mark = t.state.Mark // a ledger that does not hold is nothing to remember
+		}
 		g.Go(func() error {
 			ctx, cancel := r.patience(ctx)
 			defer cancel()
@@ -379,6 +383,9 @@ func (r *Reconciler) apply(ctx context.Context, rd *round) error {
 		c := &rd.report.Connections[i]
 		for _, o := range t.outcomes {
 			c.Steps = append(c.Steps, Step{Change: o.Change, Status: o.Status, Code: o.Code, Detail: o.Detail})
+		}
+		if errs[i] != nil && len(t.outcomes) == 0 {
+			c.Steps = unreached(rd.plan.For(c.Name), errs[i])
 		}
 		if errs[i] != nil && c.Unknown == "" {
 			c.Unknown, c.Code = errs[i].Error(), platform.CodeOf(errs[i])
