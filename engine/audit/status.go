@@ -56,6 +56,7 @@ type RequestStatus struct {
 	Grants      []GrantStatus     `json:"grants,omitempty"`
 	Prevented   []grant.Prevented `json:"prevented,omitempty"`
 	Findings    []Finding         `json:"findings,omitempty"`
+	Notices     []Notice          `json:"notices,omitempty"`   // what people have to do in time
 	Judgement   *review.Judgement `json:"judgement,omitempty"` // of a pending one
 	Facts       *review.Facts     `json:"-"`
 
@@ -101,6 +102,7 @@ func (a *Auditor) Requests(ctx context.Context, set *resource.Set, main gitdb.OI
 	var out []RequestStatus
 	for _, s := range all {
 		s.settle(set, c, wish, now)
+		s.notice(set, c, now)
 		out = append(out, *s)
 	}
 	slices.SortFunc(out, func(x, y RequestStatus) int { return strings.Compare(string(x.Request), string(y.Request)) })

@@ -199,32 +199,73 @@ func (c *court) lookBack(q *question, d resource.ReviewDecision) (fault string) 
 		if d.Decision == resource.Justified && u.State(c.now) == EmergencyInUse {
 			return "it is in use until " + stamp(u.Until) + "; look back at it then"
 		}
-		of, err := c.stewardsOf(u.asked())
+		of, err := c.stewardsOfUse(u)
 		if err != nil {
 			return "nobody can speak for it: " + err.Error()
 		}
 		q.Uses = append(q.Uses, u.Record)
 		governed = governed || u.Misuse != ""
 		stewards = append(stewards, of...)
-		for _, n := range u.People {
-			in.add(n, "had the emergency access")
-		}
-		for _, n := range u.Approvers {
-			in.add(n, "approved the emergency access")
-		}
+		in.ofUse(u)
 	}
 	if len(q.Uses) == 0 {
 		return "no emergency access of that name waits for a review"
 	}
 	q.source = "a steward of what emergency access " + string(d.Request) + " opened"
 	if governed {
-		source := resource.StewardSource{Permission: resource.PermissionGovernance}
-		stewards = resource.Stewards(c.base, source, resource.Target{}, c.now)
+		stewards = c.governors()
 		q.source = "permission GOVERNANCE, because " + string(d.Request) + " was found to be misuse"
 	}
 	slices.Sort(stewards)
 	q.people = without(slices.Compact(stewards), in)
 	return ""
+}
+
+// stewardsOfUse are those who may look back at a use: of what was found to be
+// misuse, only those with GOVERNANCE.
+func (c *court) stewardsOfUse(u EmergencyUse) ([]resource.Name, error) {
+	if u.Misuse != "" {
+		return c.governors(), nil
+	}
+	return c.stewardsOf(u.asked())
+}
+
+func (c *court) governors() []resource.Name {
+	return resource.Stewards(c.base, resource.StewardSource{Permission: resource.PermissionGovernance}, resource.Target{}, c.now)
+}
+
+// ofUse adds those who had a use, or agreed to it.
+func (in interests) ofUse(u EmergencyUse) {
+	for _, n := range u.People {
+		in.add(n, "had the emergency access")
+	}
+	for _, n := range u.Approvers {
+		in.add(n, "approved the emergency access")
+	}
+}
+
+// Reviewers are the people who may look back at a use at now, sorted. Who opens
+// the review, or has a hand in it, still does not count.
+func Reviewers(s *resource.Set, u EmergencyUse, now time.Time) []resource.Name {
+	c := &court{base: s, dir: newDirectory(s), now: now}
+	stewards, err := c.stewardsOfUse(u)
+	if err != nil {
+		return nil
+	}
+	in := interests{}
+	in.ofUse(u)
+	return without(stewards, in)
+}
+
+// Certifiers are the people who may keep or shorten a request in a review at now,
+// sorted. Who opens the review, or has a hand in it, still does not count.
+func Certifiers(s *resource.Set, req *resource.AccessRequest, now time.Time) []resource.Name {
+	c := &court{base: s, dir: newDirectory(s), now: now}
+	stewards, err := c.stewardsOf(req)
+	if err != nil {
+		return nil
+	}
+	return without(stewards, interestsIn(c.dir, Facts{}, req))
 }
 
 // asked is a data-access request for what the use opened, whose flow says who

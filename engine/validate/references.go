@@ -232,8 +232,9 @@ func (c *check) historical(r resource.Resource, to resource.Ref) bool {
 		}
 		former, _ := resource.Get[*resource.AccessRequest](c.rulings(), resource.KindAccessRequest, v.Ref().Name)
 		return c.opened != nil && c.pinOf(v, former).State == resource.PinOpened
-	case *resource.AccessReview:
-		return to.Kind == resource.KindAccessRequest && c.keeps(v)
+	case *resource.AccessReview: // the ledger remembers an emergency, and what a review drops it may delete
+		_, had := c.rulings().Find(to)
+		return to.Kind == resource.KindAccessRequest && (had || c.keeps(v) || v.Spec.Type == resource.AfterReview)
 	default:
 		return false
 	}
