@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -38,35 +39,157 @@ func quickstart(t *testing.T) (fs.FS, *repo.Snapshot) {
 	return files, snap
 }
 
-func TestQuickstartValidates(t *testing.T) {
-	_, snap := quickstart(t)
-	problems := slices.Concat(snap.Problems, validate.Set(nil, snap.Set, now, nil))
-	for _, d := range problems {
-		t.Error(d)
+// all are the examples that are repositories, each with its warnings: what an
+// example shows on purpose.
+func all(t *testing.T) map[string][]string {
+	t.Helper()
+	warnings := map[string][]string{
+		"immuta-parity": {"products/shipments.yaml:18:3: warning[FLOW006]: this flow is inactive: the form \"shipping\" decides"},
 	}
-	if _, ok := snap.Set.Repository(); !ok {
-		t.Error("has no assent.yaml")
+	found, err := filepath.Glob("*/assent.yaml")
+	if err != nil || len(found) < 6 {
+		t.Fatalf("found %d examples: %v", len(found), err)
 	}
+	out := map[string][]string{}
+	for _, file := range found {
+		name := filepath.Dir(file)
+		out[name] = warnings[name]
+	}
+	return out
 }
 
-func TestQuickstartPoliciesPassTheirTests(t *testing.T) {
-	_, snap := quickstart(t)
-	custom := snap.Policies
-	report, err := policy.Test(t.Context(), policies.Builtin(), custom)
+func load(t *testing.T, name string) *repo.Snapshot {
+	t.Helper()
+	snap, err := repo.LoadDir(t.Context(), os.DirFS(name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if report.Passed == 0 || report.Failed > 0 || report.Skipped > 0 {
-		t.Errorf("%d passed, %d failed, %d skipped", report.Passed, report.Failed, report.Skipped)
-	}
-	for _, r := range report.Results {
-		if !r.Passed {
-			t.Errorf("%s:%d: %s: %s %s", r.File, r.Line, r.Name, r.Failed, r.Error)
+	return snap
+}
+
+func TestExamplesValidate(t *testing.T) {
+	for name, warnings := range all(t) {
+		snap := load(t, name)
+		var got []string
+		for _, d := range slices.Concat(snap.Problems, validate.Set(nil, snap.Set, now, nil)) {
+			got = append(got, d.String())
+		}
+		if diff := cmp.Diff(warnings, got); diff != "" {
+			t.Errorf("%s (-on purpose +found):\n%s", name, diff)
+		}
+		if _, ok := snap.Set.Repository(); !ok {
+			t.Errorf("%s has no assent.yaml", name)
 		}
 	}
-	for _, at := range report.Uncovered {
-		if _, ours := custom[strings.SplitN(at, ":", 2)[0]]; ours {
-			t.Errorf("%s: no test reaches this", at)
+}
+
+func TestExamplesPoliciesPassTheirTests(t *testing.T) {
+	tested := 0
+	for name := range all(t) {
+		custom := load(t, name).Policies
+		if len(custom) == 0 {
+			continue
+		}
+		tested++
+		report, err := policy.Test(t.Context(), policies.Builtin(), custom)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if report.Passed == 0 || report.Failed > 0 || report.Skipped > 0 {
+			t.Errorf("%s: %d passed, %d failed, %d skipped", name, report.Passed, report.Failed, report.Skipped)
+		}
+		for _, r := range report.Results {
+			if !r.Passed {
+				t.Errorf("%s: %s:%d: %s: %s %s", name, r.File, r.Line, r.Name, r.Failed, r.Error)
+			}
+		}
+		for _, at := range report.Uncovered {
+			if _, ours := custom[strings.SplitN(at, ":", 2)[0]]; ours {
+				t.Errorf("%s: %s: no test reaches this", name, at)
+			}
+		}
+	}
+	if tested < 4 {
+		t.Errorf("%d examples have rules of their own", tested)
+	}
+}
+
+// Examples that share an identity could take each other's signatures for theirs.
+func TestExamplesHaveAnIdentityEach(t *testing.T) {
+	taken := map[string]string{}
+	for name := range all(t) {
+		settings, ok := load(t, name).Set.Repository()
+		if !ok {
+			t.Fatalf("%s has no assent.yaml", name)
+		}
+		if other, ok := taken[settings.Spec.ID]; ok {
+			t.Errorf("%s and %s are both %s", other, name, settings.Spec.ID)
+		}
+		taken[settings.Spec.ID] = name
+	}
+}
+
+// What a README names in backquotes as a file is there, and what it says to be in
+// the file is in it.
+func TestReadmesNameWhatIsThere(t *testing.T) {
+	cell := regexp.MustCompile("`((?:agreements|connections|directory|domains|forms|masking|notifications|policies|products|sources)/[^`]*|assent.yaml)`((?:(?:, |; )?`[^`/]+`)*)")
+	word := regexp.MustCompile("`([^`]+)`")
+	for name := range all(t) {
+		if name == "quickstart" {
+			continue // its README is a guide, and has no table of this kind
+		}
+		raw, err := os.ReadFile(filepath.Join(name, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := 0
+		for line := range strings.Lines(string(raw)) {
+			if !strings.HasPrefix(line, "| ") {
+				continue
+			}
+			for _, m := range cell.FindAllStringSubmatch(line, -1) {
+				seen++
+				checkNamed(t, name, m[1], word.FindAllStringSubmatch(m[2], -1))
+			}
+		}
+		if seen < 5 {
+			t.Errorf("%s names %d files: the pattern is wrong", name, seen)
+		}
+	}
+}
+
+func checkNamed(t *testing.T, example, file string, words [][]string) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(example, file))
+	if err != nil {
+		t.Errorf("%s names %s, which is not there: %v", example, file, err)
+		return
+	}
+	for _, w := range words {
+		for part := range strings.SplitSeq(w[1], ".") {
+			// `forms.dataAccess` is a field in a field; `mode: automatic` is as written.
+			if !strings.Contains(string(raw), part) {
+				t.Errorf("%s says %q of %s, which does not have it", example, w[1], file)
+			}
+		}
+	}
+}
+
+// A link within a README leads to a heading of it.
+func TestReadmesLinkToTheirHeadings(t *testing.T) {
+	for name := range all(t) {
+		raw, err := os.ReadFile(filepath.Join(name, "README.md"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		headings := map[string]bool{}
+		for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllSubmatch(raw, -1) {
+			headings[strings.ReplaceAll(strings.ToLower(string(m[1])), " ", "-")] = true
+		}
+		for _, m := range regexp.MustCompile(`\(#([^)]*)\)`).FindAllSubmatch(raw, -1) {
+			if !headings[string(m[1])] {
+				t.Errorf("%s links to #%s, which it does not have", name, m[1])
+			}
 		}
 	}
 }
@@ -214,9 +337,15 @@ func TestPostgresGuideGivesTheRightsThatAreNeeded(t *testing.T) {
 
 // Everybody who may have to sign something can be told apart by their keys.
 func TestKeysAreRealAndDiffer(t *testing.T) {
-	_, snap := quickstart(t)
-	owner := map[string]resource.Name{}
-	for u := range resource.Of[*resource.User](snap.Set) {
+	owner := map[string]string{}
+	for example := range all(t) {
+		checkKeys(t, example, owner)
+	}
+}
+
+func checkKeys(t *testing.T, example string, owner map[string]string) {
+	t.Helper()
+	for u := range resource.Of[*resource.User](load(t, example).Set) {
 		if len(u.Spec.Forge.SSH) == 0 {
 			t.Errorf("%s has no key", u.Ref().Name)
 		}
@@ -228,9 +357,9 @@ func TestKeysAreRealAndDiffer(t *testing.T) {
 			}
 			fingerprint := ssh.FingerprintSHA256(key)
 			if other, taken := owner[fingerprint]; taken {
-				t.Errorf("%s and %s have one key", other, u.Ref().Name)
+				t.Errorf("%s and %s/%s have one key", other, example, u.Ref().Name)
 			}
-			owner[fingerprint] = u.Ref().Name
+			owner[fingerprint] = example + "/" + string(u.Ref().Name)
 		}
 	}
 }
