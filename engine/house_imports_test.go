@@ -28,6 +28,7 @@ var mayImport = map[string][]string{
 	"engine/validate":              {"engine/diag", "engine/resource"},
 	"engine/report":                {"engine/diag", "engine/resource", "engine/review"},
 	"engine/review":                {"engine/resource"},
+	"engine/scenario":              {"engine/diag", "engine/resource", "engine/repo", "engine/review"},
 	"engine/grant":                 {"engine/resource"},
 	"engine/plan":                  {"engine/grant", "engine/resource"},
 	"engine/ledger":                {"engine/signature", "engine/gitdb"},

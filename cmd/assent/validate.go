@@ -19,6 +19,7 @@ import (
 	"github.com/assent-dev/assent/engine/policy"
 	"github.com/assent-dev/assent/engine/repo"
 	"github.com/assent-dev/assent/engine/report"
+	"github.com/assent-dev/assent/engine/scenario"
 	"github.com/assent-dev/assent/engine/validate"
 	"github.com/assent-dev/assent/policies"
 )
@@ -153,7 +154,7 @@ func explanations() []diag.Explanation {
 		Why: "Rules in policies/*.rego are added to the built-in ones as further constraints. One that does not compile, or reaches for what rules may not use, would leave every request pending.",
 		Fix: "Keep the file in a package assent.custom.NAME, write `deny contains msg if { … }`, and use only pure built-in functions. `assent policy test` compiles and runs the tests beside it.",
 	}
-	return slices.Concat(repo.Explanations(), validate.Explanations(), []diag.Explanation{own})
+	return slices.Concat(repo.Explanations(), validate.Explanations(), []diag.Explanation{own}, scenario.Explanations())
 }
 
 func (g *global) writeProblems(problems diag.List, source func(string) []byte) error {

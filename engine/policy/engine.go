@@ -14,6 +14,7 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/version"
 )
 
@@ -37,7 +38,8 @@ type Engine struct {
 	query           rego.PreparedEvalQuery
 	builtin, custom string
 	deadline        time.Duration
-	reads           map[string]bool // fields of input, by the organisation's rules
+	reads           map[string]bool     // fields of input, by the organisation's rules
+	tracer          topdown.QueryTracer // of every decision; nil but in tests of rules
 }
 
 // Version is the version of the evaluator, as records of decisions name it.
@@ -134,7 +136,11 @@ func parse(file, source string, caps *ast.Capabilities) (*ast.Module, Problems) 
 func (e *Engine) Decide(ctx context.Context, input any, at time.Time) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.deadline)
 	defer cancel()
-	results, err := e.query.Eval(ctx, rego.EvalInput(input), rego.EvalTime(at.UTC()))
+	options := []rego.EvalOption{rego.EvalInput(input), rego.EvalTime(at.UTC())}
+	if e.tracer != nil {
+		options = append(options, rego.EvalQueryTracer(e.tracer))
+	}
+	results, err := e.query.Eval(ctx, options...)
 	if err != nil {
 		return nil, fmt.Errorf("evaluate rules: %w", err)
 	}

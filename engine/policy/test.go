@@ -32,13 +32,16 @@ type TestResult struct {
 }
 
 // TestReport is the result of all tests, ordered by file and line. Coverage is
-// the share of rule lines that the tests reached, in percent; Uncovered lists
-// the others as file:line, or file:first-last.
+// the share of rule lines that the tests reached, in percent: of the
+// organisation's rules where there are any, else of the built-in ones. Uncovered
+// lists the others as file:line, or file:first-last.
 type TestReport struct {
 	Results   []TestResult `json:"results"`
 	Passed    int          `json:"passed"`
 	Failed    int          `json:"failed"`
 	Skipped   int          `json:"skipped"`
+	Lines     int          `json:"lines"`
+	Reached   int          `json:"reached"`
 	Coverage  float64      `json:"coverage"`
 	Uncovered []string     `json:"uncovered,omitempty"`
 }
@@ -47,6 +50,12 @@ type TestReport struct {
 // capabilities as decisions. Files that do not compile are Problems. A set
 // without tests gives an empty report, not an error.
 func Test(ctx context.Context, builtin, custom map[string]string) (TestReport, error) {
+	return TestAndPlay(ctx, builtin, custom, nil)
+}
+
+// TestAndPlay is Test, and then play with an Engine of the same rules: the lines
+// that its decisions reach count as reached too.
+func TestAndPlay(ctx context.Context, builtin, custom map[string]string, play func(context.Context, *Engine) error) (TestReport, error) {
 	compiler, modules, err := compile(builtin, custom, allowed(), builtinOnly(), testOnly())
 	if err != nil {
 		return TestReport{}, err
@@ -67,7 +76,17 @@ func Test(ctx context.Context, builtin, custom map[string]string) (TestReport, e
 		report.add(r)
 	}
 	slices.SortFunc(report.Results, compareResults)
-	report.measure(coverage.Report(rulesOnly(modules)))
+	if play != nil {
+		engine, err := Compile(ctx, builtin, custom)
+		if err != nil {
+			return TestReport{}, err
+		}
+		engine.tracer = coverage
+		if err := play(ctx, engine); err != nil {
+			return TestReport{}, fmt.Errorf("play scenarios: %w", err)
+		}
+	}
+	report.measure(coverage.Report(rulesOnly(modules, builtin, custom)))
 	if len(failed) == 0 {
 		return report, nil
 	}
@@ -119,9 +138,14 @@ func (r *TestReport) place(traced []*tester.Result) {
 	}
 }
 
-func rulesOnly(modules map[string]*ast.Module) map[string]*ast.Module {
+// rulesOnly are the rules that are under test: the organisation's, or the
+// built-in ones where it has none.
+func rulesOnly(modules map[string]*ast.Module, builtin, custom map[string]string) map[string]*ast.Module {
 	out := maps.Clone(modules)
-	maps.DeleteFunc(out, func(file string, _ *ast.Module) bool { return strings.HasSuffix(file, testSuffix) })
+	maps.DeleteFunc(out, func(file string, _ *ast.Module) bool {
+		_, ours := builtin[file]
+		return strings.HasSuffix(file, testSuffix) || ours && len(custom) > 0
+	})
 	return out
 }
 
@@ -152,7 +176,7 @@ func (r *TestReport) add(t *tester.Result) {
 }
 
 func (r *TestReport) measure(c cover.Report) {
-	r.Coverage = c.Coverage
+	r.Reached, r.Lines, r.Coverage = c.CoveredLines, c.CoveredLines+c.NotCoveredLines, c.Coverage
 	for _, file := range slices.Sorted(maps.Keys(c.Files)) {
 		for _, gap := range c.Files[file].NotCovered {
 			at := fmt.Sprintf("%s:%d", file, gap.Start.Row)
