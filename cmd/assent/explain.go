@@ -112,13 +112,20 @@ func explainRequest(out io.Writer, s audit.RequestStatus) {
 		line("asks", "%s on %s for %s, %s%s", s.Level, s.Target, strings.Join(s.For, ", "), s.Asked, at(s.At))
 	}
 	if !s.DecidedAt.IsZero() {
-		line("decided", "%s, record %d of the ledger, pull request %s", s.DecidedAt.UTC().Format(time.RFC3339), s.Record, s.PullRequest)
+		by := ""
+		if len(s.DecidedBy) > 0 {
+			by = " by " + names(s.DecidedBy, ", ")
+		}
+		line("decided", "%s%s, record %d of the ledger, pull request %s", s.DecidedAt.UTC().Format(time.RFC3339), by, s.Record, s.PullRequest)
 	}
 	if !s.NotBefore.IsZero() {
 		line("from", "%s", s.NotBefore.UTC().Format(time.RFC3339))
 	}
 	if !s.Until.IsZero() {
 		line("until", "%s", s.Until.UTC().Format(time.RFC3339))
+	}
+	for _, e := range s.Earlier {
+		line("renews", "%s", earlierText(e))
 	}
 	if s.Judgement != nil {
 		for _, d := range s.Judgement.Determinations {
@@ -129,11 +136,27 @@ func explainRequest(out io.Writer, s audit.RequestStatus) {
 		line("grant", "%s: %s in %s on %s%s", g.State, g.Principal, g.Role, g.Connection, recordText(g))
 	}
 	for _, p := range s.Prevented {
-		line("gives not", "%s: %s", p.State, p.Reason)
+		line("gives not", "%s", preventedText(p))
 	}
 	for _, f := range s.Findings {
 		line("finding", "record %d, %s: %s", f.Seq, f.Code, f.Detail)
 	}
+}
+
+// earlierText is one request of the chain that a request continues.
+func earlierText(e audit.Earlier) string {
+	text := fmt.Sprintf("%s, %s", e.Request, e.State)
+	if !e.DecidedAt.IsZero() {
+		text += ", decided " + e.DecidedAt.UTC().Format(time.RFC3339)
+		if len(e.DecidedBy) > 0 {
+			text += " by " + names(e.DecidedBy, ", ")
+		}
+		text += fmt.Sprintf(" (record %d)", e.Record)
+	}
+	if !e.Until.IsZero() {
+		text += ", until " + e.Until.UTC().Format(time.RFC3339)
+	}
+	return text
 }
 
 func recordText(g audit.GrantStatus) string {

@@ -201,7 +201,7 @@ func writeHeld(out io.Writer, held *plan.LimitError) {
 func writeTail(out io.Writer, rep reconcile.Report) {
 	for _, p := range rep.Prevented {
 		if p.State != grant.StateExpired {
-			fmt.Fprintf(out, "approved, but gives no access: %s: %s: %s\n", p.Request, p.State, p.Reason)
+			fmt.Fprintf(out, "approved, but not all of it: %s: %s\n", p.Request, preventedText(p))
 		}
 	}
 	for _, f := range rep.Findings {

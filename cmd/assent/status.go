@@ -14,6 +14,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/ledger"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
@@ -91,21 +92,44 @@ func untilText(t time.Time) string {
 	return t.UTC().Format("2006-01-02 15:04Z")
 }
 
-// nowText says in a few words what a request gives or waits for.
+// nowText says in a few words what a request gives, what prevents the rest, or
+// what it waits for.
 func nowText(s audit.RequestStatus) string {
 	switch {
+	case s.State == audit.StateParked:
+		return s.Reason
 	case s.State == audit.StatePending && s.Judgement != nil:
 		return waitsFor(*s.Judgement)
-	case len(s.Prevented) > 0 && s.State == audit.StateApproved:
-		return s.Prevented[0].State + ": " + s.Prevented[0].Reason
-	case len(s.Grants) > 0:
-		var parts []string
-		for _, g := range s.Grants {
-			parts = append(parts, fmt.Sprintf("%s on %s", g.State, g.Connection))
-		}
-		return strings.Join(slices.Compact(parts), ", ")
-	default:
+	case s.State != audit.StateApproved && len(s.Grants) == 0:
 		return s.Reason
+	}
+	var parts []string
+	for _, g := range s.Grants {
+		text := fmt.Sprintf("%s on %s", g.State, g.Connection)
+		if g.State == "failing" {
+			text += ": " + g.Detail
+		}
+		parts = append(parts, text)
+	}
+	if s.State == audit.StateApproved {
+		for _, p := range s.Prevented {
+			parts = append(parts, preventedText(p))
+		}
+	}
+	if len(parts) == 0 {
+		return s.Reason
+	}
+	slices.SortStableFunc(parts, strings.Compare)
+	return strings.Join(slices.Compact(parts), "; ")
+}
+
+// preventedText says why an approved request gives less than it asks for.
+func preventedText(p grant.Prevented) string {
+	switch p.State {
+	case grant.StateWaiting, grant.StateExpired, grant.StateEdited, grant.StateReadOnly:
+		return p.State + ": " + p.Reason
+	default:
+		return "prevented: " + p.Reason
 	}
 }
 
@@ -156,6 +180,7 @@ func (w *workspace) standings(ctx context.Context) ([]audit.RequestStatus, error
 		list = append(list, pending...)
 	}
 	slices.SortStableFunc(list, func(x, y audit.RequestStatus) int { return strings.Compare(string(x.Request), string(y.Request)) })
+	audit.Chain(list)
 	return list, nil
 }
 
@@ -193,6 +218,9 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 		}
 		if d.Request == "" {
 			s.Request, s.Target = resource.Name(id), "governance change"
+		}
+		if d.Parked() {
+			s.State, s.Reason = audit.StateParked, strings.TrimPrefix(s.Reason, "parked: ")
 		}
 		if d.Outcome.Grants() {
 			s.Reason = "agreed, not merged yet: " + d.Reason

@@ -18,7 +18,6 @@ import (
 	"github.com/assent-dev/assent/engine/ledger"
 	"github.com/assent-dev/assent/engine/reconcile"
 	"github.com/assent-dev/assent/engine/repo"
-	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/signature"
 )
@@ -197,7 +196,7 @@ func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, erro
 	f := local.New(w.db, local.Config{Repo: w.settings.Spec.ID, Branch: w.settings.Spec.MainBranch(), Now: w.now, Engine: key, Engines: engines})
 	judge := w.judge()
 	return &determine.Determiner{
-		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: report.Markdown,
+		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: w.render(ctx),
 		Approvals: approvals(w, &audit.Auditor{DB: w.db, Ledger: l, Judge: judge}),
 	}, nil
 }

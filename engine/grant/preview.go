@@ -2,6 +2,7 @@ package grant
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -48,21 +49,32 @@ func PreviewOf(set *resource.Set, determinations Determinations, req *resource.A
 	if begins, err := req.Spec.NotBefore.Time(); err == nil && begins.After(now) {
 		p.At = begins
 	}
-	with := Determinations{}
-	for name, a := range determinations {
-		with[name] = a
-	}
-	with[p.Request] = Approval{Request: p.Request, ContentDigest: req.Digest(), Until: until, DecidedAt: now}
 	changed := withRequest(set, req)
+	people := resource.People(changed, req.Spec.Beneficiaries)
+	determinations = about(set, determinations, people)
+	with := maps.Clone(determinations)
+	with[p.Request] = Approval{Request: p.Request, ContentDigest: req.Digest(), Until: until, DecidedAt: now}
 	was := sightsByKey(Sights(set, Desired(set, determinations, now).State))
 	will := sightsByKey(Sights(changed, Desired(changed, with, p.At).State))
-	for _, person := range resource.People(changed, req.Spec.Beneficiaries) {
+	for _, person := range people {
 		for _, d := range resource.SourcesOfTarget(changed, req.Spec.Target) {
 			key := [2]resource.Name{person, d.Ref().Name}
 			p.Rows = append(p.Rows, previewRow(changed, req, d, person, was[key], will[key], p.At))
 		}
 	}
 	return p
+}
+
+// about are the approvals that concern some of the people.
+func about(set *resource.Set, determinations Determinations, people []resource.Name) Determinations {
+	out := Determinations{}
+	for req := range resource.Of[*resource.AccessRequest](set) {
+		a, ok := determinations[req.Ref().Name]
+		if ok && slices.ContainsFunc(resource.People(set, req.Spec.Beneficiaries), func(n resource.Name) bool { return slices.Contains(people, n) }) {
+			out[req.Ref().Name] = a
+		}
+	}
+	return out
 }
 
 func withRequest(set *resource.Set, req *resource.AccessRequest) *resource.Set {

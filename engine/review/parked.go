@@ -16,8 +16,9 @@ func (d Determination) Parked() bool {
 }
 
 // parked keeps a request pending whose target is not registered on the base:
-// nobody can have agreed to what nobody can see. A denial stands; and once the
-// target is there, the request goes on by itself.
+// there is nothing to give yet, and once there is, others may be its stewards. A
+// denial stands; and once the target is there, the request goes on by itself,
+// judged by the stewards of then.
 func (c *court) parked(det Determination, req *resource.AccessRequest) Determination {
 	what, missing := unregistered(c.base, req.Spec.Target)
 	if !missing || det.Outcome == Denied {
