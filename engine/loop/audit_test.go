@@ -40,6 +40,8 @@ func (w *world) stolen(id string) *forgery {
 	must(w.t, err)
 	at, err := determine.AtMerge(w.db, facts, gitdb.OID(merged.Commit))
 	must(w.t, err)
+	at, err = w.judge().Held(w.t.Context(), at, w.approvals, nil)
+	must(w.t, err)
 	f := &forgery{w: w, facts: at}
 	f.merged = ledger.Merged{Forge: at.Forge, PullRequest: id, Base: at.Base, Head: at.Head, Parent: merged.Parent, Commit: merged.Commit, Tree: merged.Tree}
 	return f
@@ -480,6 +482,8 @@ func (w *world) actor(who string) review.Actor {
 func (w *world) forgeMerge(id string, files map[string][]byte) *forgery {
 	w.t.Helper()
 	facts, err := w.forge.Observe(w.t.Context(), id)
+	must(w.t, err)
+	facts, err = w.judge().Held(w.t.Context(), facts, w.approvals, nil)
 	must(w.t, err)
 	merge, err := w.db.Commit(w.mergeAs(id, files))
 	must(w.t, err)

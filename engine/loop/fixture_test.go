@@ -147,7 +147,13 @@ func capabilities(string) (validate.Capabilities, bool) {
 }
 
 func (w *world) determiner(f forge.Forge) *determine.Determiner {
-	return &determine.Determiner{DB: w.db, Judge: w.judge(), Forge: f, Ledger: w.book, Key: w.keys["determining"], Now: w.now}
+	return &determine.Determiner{DB: w.db, Judge: w.judge(), Forge: f, Ledger: w.book, Key: w.keys["determining"], Now: w.now, Approvals: w.approvals}
+}
+
+// approvals are those in force, for rules that ask what people hold.
+func (w *world) approvals(ctx context.Context) (grant.Determinations, error) {
+	c, err := w.auditor().Custody(ctx, w.tip(mainRef))
+	return c.Approvals, err
 }
 
 func (w *world) auditor() *audit.Auditor {
@@ -368,11 +374,14 @@ func (w *world) granted(name, who, product, duration string) {
 	if product == orders {
 		w.approve(name, "lea")
 	}
-	w.determine()
+	results := w.determine()
 	for _, v := range w.records(ledger.TypeDetermination) {
 		if v.Subject.Request == name {
 			return
 		}
+	}
+	for _, r := range results {
+		w.t.Logf("%s: %s: %s", r.PullRequest, r.Judgement.Outcome, r.Judgement.Reason)
 	}
 	w.t.Fatalf("%s was not approved", name)
 }
