@@ -95,8 +95,8 @@ func (d *Determiner) one(ctx context.Context, id string) (r Result, err error) {
 // pull request is merged or closed, the ledger whether its end is recorded.
 //
 //	state on the forge   in the ledger   what is done
-//	open                 -               judge; approved: merge and record; denied: record and close
-//	open                 yes (denied)    close
+//	open                 -               judge; approved: merge and record; denied, lapsed: record and close
+//	open                 yes             close
 //	merged               -               judge the merge; approved: record; else ErrNotMerged
 //	merged               distrusted      nothing: whoever still wants it asks again
 //	canceled             -               record, as denied where somebody denied it before
@@ -143,16 +143,26 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 	case judged.Outcome.Grants():
 		return d.merge(ctx, facts)
 	case judged.Outcome == review.Denied:
-		if result.Records, err = d.record(ctx, facts, judged, ledger.Merged{}); err != nil {
-			return result, err
-		}
-		if err := d.publish(ctx, facts, judged.Judgement); err != nil {
-			return result, err
-		}
-		return result, d.Forge.Close(ctx, id, judged.Reason)
-	default:
-		return result, d.publish(ctx, facts, judged.Judgement)
+		return d.shut(ctx, result, facts, judged)
 	}
+	if reason, lapsed := judged.Lapsed(facts.ObservedAt); lapsed {
+		judged.lapse(reason)
+		result.Judgement = judged.Judgement
+		return d.shut(ctx, result, facts, judged)
+	}
+	return result, d.publish(ctx, facts, judged.Judgement)
+}
+
+// shut records and shows how a pull request ended without a merge, and closes it.
+func (d *Determiner) shut(ctx context.Context, result Result, facts review.Facts, judged Judged) (Result, error) {
+	var err error
+	if result.Records, err = d.record(ctx, facts, judged, ledger.Merged{}); err != nil {
+		return result, err
+	}
+	if err := d.publish(ctx, facts, judged.Judgement); err != nil {
+		return result, err
+	}
+	return result, d.Forge.Close(ctx, facts.PullRequest, judged.Reason)
 }
 
 func (d *Determiner) publish(ctx context.Context, facts review.Facts, j review.Judgement) error {

@@ -20,6 +20,7 @@ import (
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/policy"
 	"github.com/assent-dev/assent/engine/repo"
+	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 	"github.com/assent-dev/assent/engine/validate"
 	"github.com/assent-dev/assent/policies"
@@ -46,6 +47,9 @@ type Judged struct {
 	review.Judgement
 	Base *repo.Snapshot
 	Head *repo.Snapshot
+	// Opened is the repository as it was when the engine first saw the pull
+	// request; nil where nothing attests it.
+	Opened *repo.Snapshot
 	// Engine names what evaluated; Builtin and Custom are the digests of the rules.
 	Engine, Builtin, Custom string
 	// Problems are the mistakes that the change would bring into the repository.
@@ -70,7 +74,14 @@ func (j *Judge) Judge(ctx context.Context, facts review.Facts) (Judged, error) {
 		return out, nil
 	}
 	out.Builtin, out.Custom = engine.Digests()
-	if out.Judgement, err = review.Determine(ctx, engine, base.Set, head.Set, facts); err != nil {
+	sets := review.Sets{Base: base.Set, Head: head.Set}
+	if out.Opened, sets.NotOpened, err = j.opened(ctx, facts); err != nil {
+		return Judged{}, err
+	}
+	if out.Opened != nil {
+		sets.Opened = out.Opened.Set
+	}
+	if out.Judgement, err = review.DetermineIn(ctx, engine, sets, facts); err != nil {
 		return Judged{}, fmt.Errorf("judge %s: %w: %w", facts.PullRequest, ErrFacts, err)
 	}
 	holdUnread(&out, facts, engine.Reads)
@@ -82,6 +93,27 @@ func (j *Judge) Judge(ctx context.Context, facts review.Facts) (Judged, error) {
 	return out, nil
 }
 
+// opened loads the base at which the engine first saw the pull request. It
+// counts only where main still descends from it; else why says so.
+func (j *Judge) opened(ctx context.Context, facts review.Facts) (at *repo.Snapshot, why string, err error) {
+	if facts.OpenedBase == "" {
+		return nil, "", nil
+	}
+	ok, err := j.loader.IsAncestor(gitdb.OID(facts.OpenedBase), gitdb.OID(facts.Base))
+	switch {
+	case errors.Is(err, gitdb.ErrNotFound):
+		return nil, "the commit at which it was opened, " + facts.OpenedBase + ", is not there any more", nil
+	case err != nil:
+		return nil, "", fmt.Errorf("compare bases: %w", err)
+	case !ok:
+		return nil, facts.BaseRef + " does not descend any more from " + facts.OpenedBase + ", at which it was opened", nil
+	}
+	if at, err = j.loader.At(ctx, gitdb.OID(facts.OpenedBase)); err != nil {
+		return nil, "", fmt.Errorf("load the base at which it was opened: %w", err)
+	}
+	return at, "", nil
+}
+
 // holdInvalid keeps a change that would bring a mistake into the repository
 // pending, whoever agreed to it.
 func (j *Judge) holdInvalid(ctx context.Context, out *Judged, facts review.Facts) error {
@@ -89,7 +121,7 @@ func (j *Judge) holdInvalid(ctx context.Context, out *Judged, facts review.Facts
 	if err != nil {
 		return fmt.Errorf("load result: %w", err)
 	}
-	out.Problems = NewProblems(out.Base, result, facts.ObservedAt, j.caps)
+	out.Problems = newProblems(out.Base, out.Opened, result, facts.ObservedAt, j.caps)
 	if !out.Problems.HasErrors() || !out.Outcome.Grants() {
 		return nil
 	}
@@ -106,13 +138,23 @@ func (j *Judge) holdInvalid(ctx context.Context, out *Judged, facts review.Facts
 
 // NewProblems are the errors of a result that its base does not have already.
 func NewProblems(base, result *repo.Snapshot, now time.Time, caps func(string) (validate.Capabilities, bool)) diag.List {
+	return newProblems(base, nil, result, now, caps)
+}
+
+// newProblems is NewProblems for a change that was opened at another base; nil
+// where that is not known.
+func newProblems(base, opened, result *repo.Snapshot, now time.Time, caps func(string) (validate.Capabilities, bool)) diag.List {
+	var then *resource.Set
+	if opened != nil {
+		then = opened.Set
+	}
 	known := map[string]bool{}
 	key := func(d diag.Diagnostic) string { return d.Pos.File + "\x00" + string(d.Code) + "\x00" + d.Message }
 	for _, d := range slices.Concat(base.Problems, validate.Set(base.Set, base.Set, now, caps, base.Unread()...)) {
 		known[key(d)] = true
 	}
 	var out diag.List
-	for _, d := range slices.Concat(result.Problems, validate.Set(base.Set, result.Set, now, caps, result.Unread()...)) {
+	for _, d := range slices.Concat(result.Problems, validate.Change(base.Set, then, result.Set, now, caps, result.Unread()...)) {
 		if d.Severity == diag.Error && !known[key(d)] {
 			out = append(out, d)
 		}
@@ -149,6 +191,16 @@ func (j *Judge) engine(ctx context.Context, custom map[string]string) (*policy.E
 	}
 	j.engines[key] = e
 	return e, nil
+}
+
+// lapse ends what nobody decided in time: all of a pull request, because it can
+// only be merged whole.
+func (j *Judged) lapse(reason string) {
+	j.Outcome, j.Reason = review.Canceled, reason
+	for i := range j.Determinations {
+		r := &j.Determinations[i]
+		r.Outcome, r.Reason, r.Until, r.NotBefore, r.Deadlines = review.Canceled, reason, time.Time{}, time.Time{}, nil
+	}
 }
 
 // ErrFacts says that facts are such that no judgement may rest on them, whoever

@@ -113,6 +113,9 @@ func (l *Loader) At(ctx context.Context, commit gitdb.OID) (*Snapshot, error) {
 	return snap, nil
 }
 
+// IsAncestor reports whether a commit is another, or an ancestor of it.
+func (l *Loader) IsAncestor(a, b gitdb.OID) (bool, error) { return l.db.IsAncestor(a, b) }
+
 // AtTree reads a tree that need not belong to a commit, such as what a merge
 // would give. A tree that was read lately costs nothing; its Snapshot shares
 // Set, Problems, Policies and Files with the earlier one, so they are not to be
