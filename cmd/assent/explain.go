@@ -19,8 +19,8 @@ import (
 
 func newExplainCmd(g *global) *cobra.Command {
 	return &cobra.Command{
-		Use:   "explain REQUEST|CODE",
-		Short: "Explain how a request stands and who can move it on, or what an error code means",
+		Use:   "explain REQUEST|PERSON|PRODUCT|CODE",
+		Short: "Explain how a request stands and who can move it on, access without a request, or an error code",
 		Example: "  assent explain ana-customer-orders\n" +
 			"  assent explain YAML001",
 		Args: cobra.ExactArgs(1),
@@ -63,7 +63,7 @@ func runExplainRequest(ctx context.Context, g *global, name resource.Name, withF
 	}
 	s, err := w.standing(ctx, name)
 	if err != nil {
-		return err
+		return g.explainBirthright(ctx, w, name, err)
 	}
 	if g.output == "json" {
 		return g.writeJSON(s)
@@ -137,6 +137,9 @@ func explainRequest(out io.Writer, s audit.RequestStatus) {
 	}
 	for _, p := range s.Prevented {
 		line("gives not", "%s", preventedText(p))
+	}
+	for _, n := range s.Notices {
+		line("to do", "%s", noticeText(n))
 	}
 	for _, f := range s.Findings {
 		line("finding", "record %d, %s: %s", f.Seq, f.Code, f.Detail)

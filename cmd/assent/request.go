@@ -33,6 +33,7 @@ type requestOptions struct {
 	until     string
 	notBefore string
 	unmask    []string
+	emergency bool
 	columns   []string
 	renews    string
 	answers   []string
@@ -63,6 +64,7 @@ func newRequestNewCmd(g *global) *cobra.Command {
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the request file and open nothing")
 	cmd.MarkFlagsMutuallyExclusive("product", "source", "path", "renews")
 	cmd.MarkFlagsMutuallyExclusive("unmask", "columns")
+	cmd.MarkFlagsMutuallyExclusive("unmask", "emergency")
 	return cmd
 }
 
@@ -79,6 +81,7 @@ func (o *requestOptions) targetFlags(cmd *cobra.Command) {
 	f.StringVar(&o.until, "until", "", "or until when, such as 2027-01-31")
 	f.StringVar(&o.notBefore, "not-before", "", "from when, such as 2027-01-31")
 	f.StringSliceVar(&o.columns, "columns", nil, "ask for these columns only")
+	f.BoolVar(&o.emergency, "emergency", false, "break the glass: at once, with others of the incident group, for hours; somebody looks back at it")
 	f.StringSliceVar(&o.unmask, "unmask", nil, "ask to see these masked columns instead of for access")
 }
 

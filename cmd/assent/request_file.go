@@ -147,10 +147,12 @@ func (w *workspace) draftRequest(me *resource.User, o requestOptions) (*resource
 	s.Columns = o.columns
 	if len(o.unmask) > 0 {
 		s.Type, s.Columns = resource.MaskingException, o.unmask
+	} else if o.emergency {
+		s.Type = resource.EmergencyAccess
 	}
 	s.AccessLevel, s.Duration = resource.AccessLevel(o.level), resource.Duration(o.duration)
 	s.Until, s.NotBefore = resource.Instant(o.until), resource.Instant(o.notBefore)
-	if s.Type == resource.DataAccess && s.AccessLevel == "" {
+	if s.Type != resource.MaskingException && s.AccessLevel == "" {
 		s.AccessLevel = resource.Read
 	}
 	for _, p := range o.people {

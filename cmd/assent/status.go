@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -52,8 +53,15 @@ func runStatus(ctx context.Context, g *global, o statusOptions) error {
 		return err
 	}
 	list = slices.DeleteFunc(list, func(s audit.RequestStatus) bool {
-		return !o.all && s.State.Ended() || o.person != "" && !concerns(s, o.person)
+		return !o.all && s.State.Ended() && !s.Open() || o.person != "" && !concerns(s, o.person)
 	})
+	if o.person != "" {
+		born, err := w.birthrights(ctx, o.person)
+		if err != nil {
+			return err
+		}
+		list = append(list, slices.DeleteFunc(born, func(s audit.RequestStatus) bool { return !slices.Contains(s.For, o.person) })...)
+	}
 	if g.output == "json" {
 		return g.writeJSON(list)
 	}
@@ -65,7 +73,7 @@ func runStatus(ctx context.Context, g *global, o statusOptions) error {
 }
 
 func concerns(s audit.RequestStatus, person string) bool {
-	if slices.Contains(s.For, person) {
+	if slices.Contains(s.For, person) || slices.ContainsFunc(s.Notices, func(n audit.Notice) bool { return slices.Contains(n.People, resource.Name(person)) }) {
 		return true
 	}
 	if s.Judgement == nil {
@@ -80,7 +88,7 @@ func writeStatus(out io.Writer, list []audit.RequestStatus) error {
 	t := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "REQUEST\tSTATE\tFOR\tTARGET\tUNTIL\tNOW")
 	for _, s := range list {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", s.Request, s.State, strings.Join(s.For, ", "), s.Target, untilText(s.Until), nowText(s))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%s\t%s\n", cmp.Or(s.Request, "-"), s.State, strings.Join(s.For, ", "), s.Target, untilText(s.Until), nowText(s))
 	}
 	return t.Flush()
 }
@@ -96,6 +104,12 @@ func untilText(t time.Time) string {
 // what it waits for.
 func nowText(s audit.RequestStatus) string {
 	switch {
+	case s.State == audit.StateBirthright && len(s.Prevented) > 0:
+		return preventedText(s.Prevented[0]) + at(s.At)
+	case s.State == audit.StateBirthright:
+		return s.Grants[0].State + " on " + string(s.Grants[0].Connection) + ": " + s.Reason + at(s.At)
+	case len(s.Notices) > 0 && s.Open():
+		return noticeText(s.Notices[0])
 	case s.State == audit.StateParked:
 		return s.Reason
 	case s.State == audit.StatePending && s.Judgement != nil:
@@ -204,6 +218,9 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 	if facts, err = w.withHeld(ctx, judge, f, facts); err != nil {
 		return nil, err
 	}
+	if facts, err = w.recalled(ctx, judge, facts); err != nil {
+		return nil, err
+	}
 	judged, err := judge.Judge(ctx, facts)
 	if err != nil {
 		return nil, err
@@ -218,6 +235,9 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 		}
 		if d.Request == "" {
 			s.Request, s.Target = resource.Name(id), "governance change"
+		}
+		if d.Review != "" {
+			s.Request, s.Target = d.Review, "access review"
 		}
 		if d.Parked() {
 			s.State, s.Reason = audit.StateParked, strings.TrimPrefix(s.Reason, "parked: ")
