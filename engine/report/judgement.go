@@ -1,6 +1,7 @@
 package report
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"time"
@@ -16,7 +17,7 @@ func Markdown(facts review.Facts, j review.Judgement) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s **%s** · %s\n", icon(j.Outcome), j.Outcome, Escape(j.Reason))
 	for _, d := range j.Determinations {
-		fmt.Fprintf(&b, "\n### %s\n", Escape(string(d.Request)))
+		fmt.Fprintf(&b, "\n### %s\n", Escape(string(cmp.Or(d.Request, d.Review))))
 		for _, n := range d.Missing {
 			fmt.Fprintf(&b, "- next: %s%s\n", Escape(n.What), people(n.People))
 		}
