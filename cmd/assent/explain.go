@@ -71,6 +71,9 @@ func runExplainRequest(ctx context.Context, g *global, name resource.Name, withF
 	if withFile {
 		if text := w.requestText(s); text != "" {
 			fmt.Fprintf(g.stdout, "# %s\n%s\n", s.File, text)
+			if err := w.writeAnswers(ctx, g.stdout, s, text); err != nil {
+				return err
+			}
 		}
 	}
 	explainRequest(g.stdout, s)
@@ -178,6 +181,7 @@ func at(place string) string {
 
 func explainDetermination(line func(label, format string, args ...any), d review.Determination) {
 	line("flow", "%s, from %s%s", d.Flow.Mode, d.Flow.From, at(d.Flow.At))
+	explainLosers(line, d)
 	for i, stage := range d.Stages {
 		count := ""
 		if stage.Count > 0 {
@@ -220,4 +224,5 @@ func explainDetermination(line func(label, format string, args ...any), d review
 		}
 		line("next", "%s%s%s", n.What, who, at(n.At))
 	}
+	explainDeadlines(line, d)
 }
