@@ -122,58 +122,6 @@ type liveRequest struct {
 	until time.Time
 }
 
-type memberKey struct {
-	connection resource.Name
-	scope      resource.Ref
-	access     resource.AccessLevel
-	person     resource.Name
-}
-
-// member is one person's access to one scope, over all requests that justify it.
-type member struct {
-	account string
-	live    []liveRequest
-	born    bool // a birthright of the product matches: every column, while it does
-}
-
-// view is what the requests of a member show together, and until when all of it
-// lasts: what ends first ends the view, and the rest goes on as another. only is
-// nil for every column, and then the requests for single columns add nothing.
-func (m *member) view() (only []string, until time.Time, requests []resource.Ref) {
-	whole := m.born || slices.ContainsFunc(m.live, func(l liveRequest) bool { return len(l.req.Spec.Columns) == 0 })
-	ends := map[string]time.Time{}
-	if m.born {
-		ends[""] = time.Time{}
-	}
-	for _, l := range m.live {
-		columns := l.req.Spec.Columns
-		if whole && len(columns) > 0 {
-			continue
-		}
-		if whole {
-			columns = []string{""}
-		}
-		for _, c := range columns {
-			lengthen(ends, c, l.until)
-		}
-		requests = append(requests, l.req.Ref())
-	}
-	for _, e := range ends {
-		until = resource.Earliest(until, e)
-	}
-	if !whole {
-		only = sortedKeys(ends)
-	}
-	return only, until, requests
-}
-
-// lengthen keeps the later of two ends; zero is no end.
-func lengthen(ends map[string]time.Time, key string, end time.Time) {
-	if was, ok := ends[key]; !ok || !was.IsZero() && (end.IsZero() || end.After(was)) {
-		ends[key] = end
-	}
-}
-
 // lift is one column that one person may see clear.
 type lift struct {
 	source resource.Name
@@ -365,25 +313,6 @@ func (b *builder) connections(req *resource.AccessRequest, sources []*resource.D
 	return out
 }
 
-func (b *builder) joinScope(live liveRequest, ref resource.Ref, connection resource.Name, u *resource.User) {
-	conn, ok := resource.Get[*resource.Connection](b.set, resource.KindConnection, connection)
-	if !ok {
-		return // not enforced, so already told
-	}
-	account, ok := resource.AccountOf(u, conn)
-	if !ok {
-		b.prevent(live.req, StateUnmapped, "user %s has no account on %s", u.Ref().Name, connection)
-		return
-	}
-	key := memberKey{connection, ref, live.req.Spec.Level(), u.Ref().Name}
-	m := b.members[key]
-	if m == nil {
-		m = &member{account: account}
-		b.members[key] = m
-	}
-	m.live = append(m.live, live)
-}
-
 func (b *builder) wish() Wish {
 	var w Wish
 	for key, m := range b.members {
@@ -420,51 +349,6 @@ func mergeAccounts(grants []Grant) []Grant {
 		out = append(out, g)
 	}
 	return out
-}
-
-func (b *builder) grant(key memberKey, m *member) Grant {
-	only, until, requests := m.view()
-	if m.born {
-		requests = append(requests, key.scope)
-	}
-	if u, ok := resource.UserOf(b.set, key.person); ok {
-		until = resource.Earliest(until, hereUntil(b.set, u))
-	}
-	sources := b.sourcesOf(key.scope, key.connection)
-	ends := map[string]time.Time{} // of the columns seen clear
-	for _, l := range b.lifts[key.person] {
-		if slices.ContainsFunc(sources, func(d *resource.DataSource) bool { return d.Ref().Name == l.source }) {
-			lengthen(ends, string(l.source)+"/"+l.column, l.until)
-			requests = append(requests, l.req)
-		}
-	}
-	clear := map[string]bool{}
-	for column, e := range ends {
-		clear[column] = true
-		until = resource.Earliest(until, e)
-	}
-	role := RoleKey{key.connection, key.scope, key.access, profile(clear, only)}
-	if _, ok := b.roles[role]; !ok {
-		b.addRole(role, sources, clear, only)
-	}
-	b.readOnly(b.roles[role], m)
-	return Grant{RoleKey: role, Principal: m.account, NotAfter: until, Requests: sortedRefs(requests)}
-}
-
-// readOnly tells of the objects of a writing role that their masks keep from
-// being written.
-func (b *builder) readOnly(r Role, m *member) {
-	if r.Access != resource.Write {
-		return
-	}
-	for _, o := range r.Objects {
-		if r.Writes(o) {
-			continue
-		}
-		for _, l := range m.live {
-			b.prevent(l.req, StateReadOnly, "%s has masked columns: it can be read, and not written", strings.Join(o.Path, "."))
-		}
-	}
 }
 
 func (b *builder) sourcesOf(ref resource.Ref, connection resource.Name) []*resource.DataSource {
