@@ -111,7 +111,7 @@ func explainRequest(out io.Writer, s audit.RequestStatus) {
 	if s.Judgement != nil && s.Judgement.Outcome.Grants() {
 		fmt.Fprintln(out, "  nothing is missing: the next `assent determine` merges and records it")
 	}
-	if s.Target != "" {
+	if s.Target != "" && len(s.For) > 0 {
 		line("asks", "%s on %s for %s, %s%s", s.Level, s.Target, strings.Join(s.For, ", "), s.Asked, at(s.At))
 	}
 	if !s.DecidedAt.IsZero() {
@@ -188,6 +188,9 @@ func explainDetermination(line func(label, format string, args ...any), d review
 			count = fmt.Sprintf(", at least %d people", stage.Count)
 		}
 		line(fmt.Sprintf("stage %d", i+1), "%s: %s of%s%s", stage.State, stage.Mode, count, at(stage.At))
+		if len(stage.Files) > 0 {
+			line("", "  for %s", strings.Join(stage.Files, ", "))
+		}
 		for _, src := range stage.Sources {
 			mark := "waits for " + names(src.People, " or ")
 			if len(src.People) == 0 {

@@ -26,6 +26,7 @@ func newPolicyCmd(g *global) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return runPolicyTest(cmd.Context(), g) },
 	})
+	cmd.AddCommand(newPolicyTraceCmd(g), newPolicyImpactCmd(g))
 	return cmd
 }
 

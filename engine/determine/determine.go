@@ -150,6 +150,8 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 		result.Judgement = judged.Judgement
 		return d.shut(ctx, result, facts, judged)
 	}
+	judged.Impact = d.impact(ctx, facts, judged)
+	result.Judgement = judged.Judgement
 	return result, d.publish(ctx, facts, judged.Judgement)
 }
 

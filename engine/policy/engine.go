@@ -38,7 +38,8 @@ type Engine struct {
 	query           rego.PreparedEvalQuery
 	builtin, custom string
 	deadline        time.Duration
-	reads           map[string]bool     // fields of input, by the organisation's rules
+	reads           map[string]bool // fields of input, by the organisation's rules
+	compiler        *ast.Compiler
 	tracer          topdown.QueryTracer // of every decision; nil but in tests of rules
 }
 
@@ -62,7 +63,7 @@ func Compile(ctx context.Context, builtin, custom map[string]string) (*Engine, e
 	}
 	return &Engine{
 		query: query, builtin: digest(b), custom: digest(c), deadline: deadline,
-		reads: fieldsRead(compiler.Modules, c),
+		reads: fieldsRead(compiler.Modules, c), compiler: compiler,
 	}, nil
 }
 

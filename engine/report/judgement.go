@@ -41,7 +41,28 @@ func Markdown(facts review.Facts, j review.Judgement) string {
 			fmt.Fprintf(&b, "- rule: %s\n", Escape(c))
 		}
 	}
+	impact(&b, j.Impact)
 	return b.String()
+}
+
+// impact says what a change of governance would have made of past requests.
+func impact(b *strings.Builder, i *review.Impact) {
+	switch {
+	case i == nil:
+		return
+	case i.Err != "":
+		fmt.Fprintf(b, "\nWhat it would have made of past requests is not known: %s\n", Escape(i.Err))
+		return
+	}
+	caused := i.Caused()
+	fmt.Fprintf(b, "\n%d of the last %d determinations of requests would have come out otherwise with this change.\n", len(caused), i.Checked)
+	const most = 20
+	for _, d := range caused[:min(most, len(caused))] {
+		fmt.Fprintf(b, "- %s: %s → %s: %s\n", Escape(string(d.Request)), d.Old, d.New, Escape(d.NewReason))
+	}
+	if len(caused) > most {
+		fmt.Fprintf(b, "- and %d more\n", len(caused)-most)
+	}
 }
 
 func icon(o review.Outcome) string {

@@ -140,4 +140,7 @@ type Judgement struct {
 	Outcome        Outcome         `json:"outcome"`
 	Reason         string          `json:"reason"`
 	Determinations []Determination `json:"determinations"`
+	// Impact is what a change of governance would have made of past requests,
+	// where that was looked at.
+	Impact *Impact `json:"impact,omitempty"`
 }
