@@ -258,7 +258,7 @@ func (a *Auditor) applyDetermination(ctx context.Context, r replay, v ledger.Ver
 	ruling, err := determine.RulingOf(body)
 	if err != nil {
 		r.Findings = append(r.Findings, Finding{Seq: v.Seq, Request: request, Code: CodeUnreadable, Detail: err.Error()})
-		return nil
+		return nil //nolint:nilerr // the finding tells of it
 	}
 	if !review.Outcome(body.Outcome).Grants() || v.Subject.Blob == "" || subjectOf(v) == "" {
 		return nil
