@@ -30,12 +30,12 @@ func newStory(t *testing.T, requests map[string]draft) *story {
 	return s
 }
 
-func (s *story) change(file, old, new string) {
+func (s *story) change(file, from, to string) {
 	s.t.Helper()
-	if !strings.Contains(s.files[file], old) {
-		s.t.Fatalf("%s does not hold %q", file, old)
+	if !strings.Contains(s.files[file], from) {
+		s.t.Fatalf("%s does not hold %q", file, from)
 	}
-	s.files[file] = strings.Replace(s.files[file], old, new, 1)
+	s.files[file] = strings.Replace(s.files[file], from, to, 1)
 }
 
 func (s *story) at(when time.Time) (*resource.Set, grant.Wish) {
