@@ -7,10 +7,12 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/assent-dev/assent/engine/determine"
+	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/ledger"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
+	"github.com/assent-dev/assent/engine/signature"
 )
 
 // Each state of a pull request leads to its records, and a second run adds none.
@@ -237,17 +239,19 @@ func TestADistrustedDeterminationIsNotMadeAgainByItself(t *testing.T) {
 	w := newWorld(t, nil)
 	w.granted("ana-1", "ana", pipeline, "30d")
 	w.settled()
-	fresh := newKey(t)
+	fresh, stolen := newKey(t), w.keys["determining"]
 	_, err := w.book.Append(t.Context(), w.keys["root"], w.clock, ledger.Draft{Type: ledger.TypeSeal, Body: ledger.SealBody{
 		Determining: fresh.Public().String(), Reconciling: w.keys["reconciling"].Public().String(), DistrustFrom: 2, Reason: "stolen",
 	}})
 	must(t, err)
 	w.clock = w.clock.AddDate(0, 2, 0)
-	w.forge = nil
 	w.keys["determining"] = fresh
 	w.connect()
-	_, err = w.det.All(t.Context())
-	must(t, err)
+	w.forge = local.New(w.db, local.Config{Repo: repoID, Branch: "main", Now: w.now, Engine: fresh, Engines: []signature.Public{stolen.Public()}})
+	w.det = w.determiner(w.forge)
+	if out := w.determine(); len(out) != 1 || out[0].Judgement.Outcome != review.Skipped {
+		t.Errorf("%+v", out)
+	}
 	if n := len(w.outcomes("ana-1")); n != 0 {
 		t.Errorf("%d records after the distrust", n)
 	}

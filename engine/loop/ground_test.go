@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/ledger"
 )
@@ -200,4 +202,30 @@ func TestAFreezeIsRecordedOnceWhereTheLedgerHolds(t *testing.T) {
 	if got := w.tip(bookRef); got != back {
 		t.Errorf("a rolled-back ledger grew from %s to %s", back, got)
 	}
+}
+
+// Threat 14: what is pushed past the pull requests gives nothing, and each
+// commit and request is told of once.
+func TestWhatIsPushedPastThePullRequestsGivesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.settled()
+	w.granted("ben-1", "ben", pipeline, "60d")
+	for i := range 3 {
+		name := fmt.Sprintf("ana-%d", i)
+		w.byHand(map[string][]byte{requestFile(name, pipeline): w.request(name, "ana", pipeline, "30d")})
+	}
+	for range 2 {
+		w.settled()
+		w.want("ana", pipeline, false)
+		w.want("ben", pipeline, true)
+	}
+	count := map[string]int{}
+	for _, code := range w.observations() {
+		count[code]++
+	}
+	if diff := cmp.Diff(map[string]int{"merged-unapproved": 3, "no-record": 3}, count); diff != "" {
+		t.Errorf("observations (-want +got):\n%s", diff)
+	}
+	w.quiet()
 }
