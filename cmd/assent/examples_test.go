@@ -184,11 +184,11 @@ func proposeCmd(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Exec("git", "clean", "--quiet", "--force", "-d"))
 }
 
-// laterCmd is `later DURATION`: one round of the reconciler when that much time
-// has gone by.
+// laterCmd is `later DURATION [PULL-REQUEST]`: when that much time has gone by,
+// one round of the reconciler, or the determination of a pull request.
 func laterCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 {
-		ts.Fatalf("usage: later DURATION")
+	if neg || len(args) == 0 || len(args) > 2 {
+		ts.Fatalf("usage: later DURATION [PULL-REQUEST]")
 	}
 	ctx := context.Background()
 	then, bounded, err := resource.Duration(args[0]).After(time.Now())
@@ -197,10 +197,18 @@ func laterCmd(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	w, err := openWorkspace(ctx, ts.MkAbs("."), "", func() time.Time { return then })
 	ts.Check(err)
+	g := &global{output: "text", stdout: ts.Stdout(), stderr: ts.Stderr()}
+	if len(args) == 2 {
+		d, err := w.determiner(ctx)
+		ts.Check(err)
+		result, err := d.One(ctx, args[1])
+		ts.Check(err)
+		writeResult(g, result)
+		return
+	}
 	r, err := w.reconciler(true)
 	ts.Check(err)
 	rep, err := r.Once(ctx)
-	g := &global{output: "text", stdout: ts.Stdout(), stderr: ts.Stderr()}
 	ts.Check(g.finishRound(rep, err))
 }
 
