@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -11,8 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-
-	"github.com/jackc/pgx/v5"
 
 	"github.com/assent-dev/assent/engine/ledger"
 	"github.com/assent-dev/assent/engine/platform/postgres"
@@ -254,69 +253,112 @@ func (s *server) setUp(credential string) {
 	s.t.Setenv(credential, "assent:assent-pw")
 }
 
-// session opens a session that the test ends.
-func (s *server) session(role string) *pgx.Conn {
-	s.t.Helper()
-	conn, err := pgx.Connect(s.t.Context(), s.login(role))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.t.Cleanup(func() { _ = conn.Close(s.t.Context()) })
-	return conn
+// session is psql, with statements put in one by one.
+type session struct {
+	t   *testing.T
+	in  io.WriteCloser
+	out *bufio.Scanner
 }
 
-// ask runs a query in a session of its own: its first row in words, or "refused".
-func (s *server) ask(role, sql string) string {
+// session opens a session of a login, which the test ends.
+func (s *server) session(login string) *session { return s.open(s.login(login)) }
+
+func (s *server) open(dsn string) *session {
 	s.t.Helper()
-	conn, err := pgx.Connect(s.t.Context(), s.login(role))
+	cmd := exec.Command("psql", "-X", "-q", "-A", "-t", "-F", " ", "-d", dsn)
+	in, err := cmd.StdinPipe()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	defer func() { _ = conn.Close(s.t.Context()) }()
-	rows, err := conn.Query(s.t.Context(), sql, pgx.QueryExecModeSimpleProtocol)
-	var got []string
-	if err == nil {
-		got, err = pgx.CollectRows(rows, func(row pgx.CollectableRow) (string, error) {
-			return string(bytes.Join(row.RawValues(), []byte(" "))), nil
-		})
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		s.t.Fatal(err)
 	}
+	if err := cmd.Start(); err != nil {
+		missing(s.t, err)
+	}
+	s.t.Cleanup(func() { _, _ = in.Close(), cmd.Wait() })
+	return &session{s.t, in, bufio.NewScanner(out)}
+}
+
+// ended is the state of a session that the server has ended.
+const ended = "ended"
+
+// ask runs a statement: the first row of what it gives, and its SQLSTATE, which
+// is 00000 where it went well.
+func (s *session) ask(sql string) (row, state string) {
+	s.t.Helper()
+	if _, err := io.WriteString(s.in, sql+";\n\\echo ### :SQLSTATE\n"); err != nil {
+		return "", ended
+	}
+	for s.out.Scan() {
+		line := s.out.Text()
+		if state, done := strings.CutPrefix(line, "### "); done {
+			return row, state
+		}
+		if row == "" {
+			row = line
+		}
+	}
+	return "", ended
+}
+
+// SQLSTATEs.
+const (
+	wentWell = "00000"
+	denied   = "42501"
+)
+
+// may reports whether a statement goes well; one that fails for another reason
+// than a missing right, or the end of the session, ends the test.
+func (s *session) may(sql string) bool {
+	s.t.Helper()
+	_, state := s.ask(sql)
+	if state != wentWell && state != denied && state != ended {
+		s.t.Fatalf("%s: SQLSTATE %s", sql, state)
+	}
+	return state == wentWell
+}
+
+// ask runs a query in a session of its own: its first row, "refused" or "nothing".
+func (s *server) ask(login, sql string) string {
+	s.t.Helper()
+	one := s.session(login)
+	defer one.in.Close()
+	row, state := one.ask(sql)
 	switch {
-	case postgres.Denied(err):
+	case state == denied:
 		return "refused"
-	case err != nil:
-		s.t.Fatalf("%s asks %s: %v", role, sql, err)
-	case len(got) == 0:
+	case state != wentWell:
+		s.t.Fatalf("%s asks %s: SQLSTATE %s", login, sql, state)
+	case row == "":
 		return "nothing"
 	}
-	return got[0]
+	return row
 }
 
 // readers are the logins that a query answers, asked one after the other in one
 // session, with that login's rights.
 func (s *server) readers(logins []string, sql string) []string {
 	s.t.Helper()
-	ctx := s.t.Context()
-	conn, err := pgx.Connect(ctx, s.AdminDSN(s.database))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer func() { _ = conn.Close(ctx) }()
+	admin := s.open(s.AdminDSN(s.database))
+	defer admin.in.Close()
 	var out []string
 	for _, login := range logins {
-		if _, err := conn.Exec(ctx, "SET SESSION AUTHORIZATION "+login); err != nil {
-			s.t.Fatal(err)
-		}
-		_, err := conn.Exec(ctx, sql)
-		if err == nil {
+		admin.must("SET SESSION AUTHORIZATION " + login)
+		if admin.may(sql) {
 			out = append(out, login)
-		} else if !postgres.Denied(err) {
-			s.t.Fatal(err)
 		}
-		if _, err := conn.Exec(ctx, "RESET SESSION AUTHORIZATION"); err != nil {
-			s.t.Fatal(err)
-		}
+		admin.must("RESET SESSION AUTHORIZATION")
 	}
 	return out
+}
+
+func (s *session) must(sql string) {
+	s.t.Helper()
+	if row, state := s.ask(sql); state != wentWell {
+		s.t.Fatalf("%s: %s SQLSTATE %s", sql, row, state)
+	}
 }
 
 // verified replays the ledger with the product's own verifier.

@@ -44,6 +44,33 @@ type crowd struct {
 	signer map[string]signature.Signer
 	clock  time.Time
 	server *server // nil with the sandbox
+	// program is the program as it is built for people; this test's own
+	// binary where it is empty.
+	program string
+}
+
+// build builds the program, which dies as it would in life and is not slowed
+// down by what the test is run with.
+func build(t *testing.T) string {
+	t.Helper()
+	program := filepath.Join(t.TempDir(), "assent")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return program
+}
+
+// ok runs the built program, where there is one.
+func (c *crowd) ok(args ...string) string {
+	c.t.Helper()
+	if c.program == "" {
+		return c.gov.ok(args...)
+	}
+	out, err := exec.Command(c.program, append([]string{"-C", c.dir}, args...)...).CombinedOutput()
+	if err != nil {
+		c.t.Fatalf("assent %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return string(out)
 }
 
 func crowdFiles(connection string) map[string]string {
@@ -99,7 +126,7 @@ func newCrowd(t *testing.T, s *server) *crowd {
 		t.Fatal(err)
 	}
 	who := gitdb.Person{Name: "kim", Email: "kim@example.com", When: c.clock}
-	if _, err := foundRepository(t.Context(), db, filepath.Join(c.dir, "assent"), "crowd-test", files, who); err != nil {
+	if err := foundRepository(t.Context(), db, filepath.Join(c.dir, "assent"), "crowd-test", files, who); err != nil {
 		t.Fatal(err)
 	}
 	c.platform()
@@ -265,7 +292,7 @@ func (c *crowd) readers(product string) []string {
 // ended by itself before.
 func (c *crowd) killed(after time.Duration, args ...string) bool {
 	c.t.Helper()
-	cmd := exec.Command("assent", append([]string{"-C", c.dir}, args...)...)
+	cmd := exec.Command(c.program, append([]string{"-C", c.dir}, args...)...)
 	var out shared
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
