@@ -50,15 +50,15 @@ func (s *demoScript) repository(context.Context) error {
 }
 
 // round reconciles once and sums up what happened.
-func (s *demoScript) round(ctx context.Context) (reconcile.Report, string, []string, error) {
+func (s *demoScript) round(ctx context.Context) (sum string, lines []string, err error) {
 	r, err := s.reconciler(true)
 	if err != nil {
-		return reconcile.Report{}, "", nil, err
+		return "", nil, err
 	}
 	rep, err := r.Once(ctx)
 	var buf bytes.Buffer
 	writeRound(&buf, rep)
-	return rep, summary(rep), strings.Split(strings.TrimSpace(buf.String()), "\n"), err
+	return summary(rep), strings.Split(strings.TrimSpace(buf.String()), "\n"), err
 }
 
 // summary counts what a round did: "1 grant, 4 provision applied".
@@ -84,7 +84,7 @@ func summary(rep reconcile.Report) string {
 }
 
 func (s *demoScript) provision(ctx context.Context) error {
-	_, sum, lines, err := s.round(ctx)
+	sum, lines, err := s.round(ctx)
 	s.step("The reconciler prepares each product on the platform: roles and masks, nobody in them", "3 provision applied", sum, lines...)
 	return err
 }
@@ -100,7 +100,7 @@ func (s *demoScript) ask(ctx context.Context) (sql string, rows [][]string, obse
 	if err != nil {
 		return "", nil, "", err
 	}
-	defer p.Close()
+	defer func() { _ = p.Close() }()
 	sql = "SELECT id, name, email FROM " + address(p, wish, "customer-orders", "customers") + " ORDER BY id"
 	rows, observed, err = s.askSQL(ctx, sql)
 	return sql, rows, observed, err
@@ -323,13 +323,13 @@ func (s *demoScript) planned(ctx context.Context) error {
 }
 
 func (s *demoScript) applied(ctx context.Context) error {
-	_, sum, lines, err := s.round(ctx)
+	sum, lines, err := s.round(ctx)
 	s.step("The reconciler applies it and reads it back", "1 grant applied", sum, lines...)
 	return err
 }
 
 func (s *demoScript) again(ctx context.Context) error {
-	_, sum, lines, err := s.round(ctx)
+	sum, lines, err := s.round(ctx)
 	s.step("A second run does nothing", "nothing to change", sum, lines...)
 	return err
 }
@@ -359,7 +359,7 @@ func (s *demoScript) elsewhere(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer p.Close()
+	defer func() { _ = p.Close() }()
 	sql := "SELECT * FROM " + address(p, wish, "salaries", "salaries")
 	_, observed, err := s.askSQL(ctx, sql)
 	s.step("What she did not ask for stays shut", "refused", observed, "ana> "+sql)
@@ -368,7 +368,7 @@ func (s *demoScript) elsewhere(ctx context.Context) error {
 
 func (s *demoScript) expires(ctx context.Context) error {
 	s.clock = s.clock.AddDate(0, 0, demoDays)
-	_, sum, lines, err := s.round(ctx)
+	sum, lines, err := s.round(ctx)
 	s.step(fmt.Sprintf("The clock moves to the end, %s: the reconciler revokes", s.clock.Format(time.RFC3339)), "1 revoke applied", sum, lines...)
 	return err
 }

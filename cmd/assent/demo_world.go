@@ -88,7 +88,7 @@ func (w *demoWorld) found(ctx context.Context, state string, files map[string][]
 		return errors.New("read assent.yaml: not a repository")
 	}
 	who := gitdb.Person{Name: "omar", Email: "omar@example.com", When: w.clock}
-	if _, err := foundRepository(ctx, db, state, settings.Spec.ID, files, who); err != nil {
+	if err := foundRepository(ctx, db, state, settings.Spec.ID, files, who); err != nil {
 		return err
 	}
 	w.workspace, err = openWorkspace(ctx, w.repoDir, state, func() time.Time { return w.clock })

@@ -64,7 +64,7 @@ func (w *workspace) discover(ctx context.Context, c *resource.Connection) ([]pla
 	if err != nil {
 		return nil, err
 	}
-	defer p.Close()
+	defer func() { _ = p.Close() }()
 	var out []platform.Source
 	for s, err := range p.Discover(ctx) {
 		if err != nil {
@@ -172,7 +172,7 @@ func writeFile(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	if err := os.WriteFile(path, data, 0o644); err != nil {
+	if err := os.WriteFile(path, data, 0o644); err != nil { //nolint:gosec // files of a repository are for everybody who may read it
 		return fmt.Errorf("write %s: %w", path, err)
 	}
 	return nil

@@ -115,7 +115,7 @@ func layOut(ctx context.Context, name, dir string) error {
 	}
 	state := filepath.Join(db.GitDir(), "assent")
 	who := gitdb.Person{Name: "governance", Email: "governance@example.com", When: w.clock}
-	if _, err := foundRepository(ctx, db, state, settings.Spec.ID, files, who); err != nil {
+	if err := foundRepository(ctx, db, state, settings.Spec.ID, files, who); err != nil {
 		return err
 	}
 	if err := db.ResetIndex(); err != nil {

@@ -74,7 +74,7 @@ func runInit(ctx context.Context, g *global, dir string, o initOptions) error {
 		}
 	}
 	who := gitdb.Person{Name: "assent init", Email: "assent@localhost", When: time.Now()}
-	if _, err := foundRepository(ctx, db, filepath.Join(db.GitDir(), "assent"), o.id, files, who); err != nil {
+	if err := foundRepository(ctx, db, filepath.Join(db.GitDir(), "assent"), o.id, files, who); err != nil {
 		return err
 	}
 	if err := db.ResetIndex(); err != nil {
@@ -142,43 +142,42 @@ func ownKey(path string) (string, error) {
 
 // foundRepository commits files to main as its first commit, makes the engine's
 // keys, pins the root key and starts the ledger.
-func foundRepository(ctx context.Context, db *gitdb.DB, state, id string, files map[string][]byte, who gitdb.Person) (map[string]signature.Signer, error) {
+func foundRepository(ctx context.Context, db *gitdb.DB, state, id string, files map[string][]byte, who gitdb.Person) error {
 	var edits []gitdb.Edit
 	for name, data := range files {
 		blob, err := db.WriteBlob(data)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		edits = append(edits, gitdb.Edit{Path: name, OID: blob})
 	}
 	tree, err := db.WriteTree("", edits)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	commit, err := db.WriteCommit(gitdb.Commit{Tree: tree, Author: who, Committer: who, Message: "governance: begin\n"}, nil)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := db.MoveRef("refs/heads/main", "", commit); err != nil {
-		return nil, err
+		return err
 	}
 	keys, err := makeKeys(state, "root", "determining", "reconciling")
 	if err != nil {
-		return nil, err
+		return err
 	}
 	root := keys["root"].Public().Fingerprint()
 	pinned, err := json.MarshalIndent(trust{Repo: id, Root: []string{root}}, "", "  ")
 	if err != nil {
-		return nil, fmt.Errorf("encode trust: %w", err)
+		return fmt.Errorf("encode trust: %w", err)
 	}
 	if err := writeFile(filepath.Join(state, "trust.json"), append(pinned, '\n')); err != nil {
-		return nil, err
+		return err
 	}
 	l := ledger.Open(db, ledger.Trust{Repo: id, Branch: "assent/ledger", Root: []string{root}})
-	err = l.Init(ctx, keys["root"], ledger.SealBody{
+	return l.Init(ctx, keys["root"], ledger.SealBody{
 		From: 1, Determining: keys["determining"].Public().String(), Reconciling: keys["reconciling"].Public().String(), Reason: "the ledger begins",
 	}, who.When)
-	return keys, err
 }
 
 func makeKeys(state string, names ...string) (map[string]signature.Signer, error) {
@@ -195,7 +194,7 @@ func makeKeys(state string, names ...string) (map[string]signature.Signer, error
 		if err := os.WriteFile(filepath.Join(dir, name), pem, 0o600); err != nil {
 			return nil, fmt.Errorf("make keys: %w", err)
 		}
-		if err := os.WriteFile(filepath.Join(dir, name+".pub"), []byte(key.Public().String()+"\n"), 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name+".pub"), []byte(key.Public().String()+"\n"), 0o644); err != nil { //nolint:gosec // a public key
 			return nil, fmt.Errorf("make keys: %w", err)
 		}
 		keys[name] = key

@@ -209,7 +209,7 @@ func noLedger(err error) bool {
 func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]audit.RequestStatus, error) {
 	facts, err := f.Observe(ctx, id)
 	if err != nil {
-		return []audit.RequestStatus{{Request: resource.Name(id), State: audit.StatePending, Reason: err.Error(), PullRequest: id}}, nil
+		return []audit.RequestStatus{{Request: resource.Name(id), State: audit.StatePending, Reason: err.Error(), PullRequest: id}}, nil //nolint:nilerr // the status tells of it
 	}
 	if facts.State != review.StateOpen {
 		return nil, nil

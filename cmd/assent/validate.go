@@ -86,7 +86,7 @@ func loadBoth(ctx context.Context, dir string, o validateOptions) (head, base *r
 	if o.rev == "" && root != "" {
 		head, err = repo.LoadDir(ctx, os.DirFS(root))
 		source = func(file string) []byte {
-			data, _ := os.ReadFile(filepath.Join(root, filepath.FromSlash(path.Clean("/"+file)))) //nolint:errcheck // no snippet then
+			data, _ := os.ReadFile(filepath.Join(root, filepath.FromSlash(path.Clean("/"+file)))) // no file, no snippet
 			return data
 		}
 	} else {
@@ -120,7 +120,7 @@ func blobAt(db *gitdb.DB, s *repo.Snapshot, file string) []byte {
 	if err != nil || !ok {
 		return nil
 	}
-	data, _ := db.Blob(e.OID, 1<<20) //nolint:errcheck // no snippet then
+	data, _ := db.Blob(e.OID, 1<<20) // no file, no snippet
 	return data
 }
 

@@ -142,7 +142,7 @@ func (w *workspace) openForge(ctx context.Context) (*local.Local, error) {
 func (w *workspace) determiningKeys(ctx context.Context) ([]signature.Public, error) {
 	l, err := w.openLedger()
 	if err != nil {
-		return nil, nil //nolint:nilerr // not pinned: then any key counts, and nothing rests on it
+		return nil, nil // not pinned: then any key counts, and nothing rests on it
 	}
 	var out []signature.Public
 	for v, err := range l.Replay(ctx) {

@@ -71,7 +71,7 @@ func (j *Judge) Judge(ctx context.Context, facts review.Facts) (Judged, error) {
 	engine, err := j.engine(ctx, base.Policies)
 	if err != nil {
 		out.Judgement = pending("the rules on " + facts.BaseRef + " do not compile: " + err.Error())
-		return out, nil
+		return out, nil //nolint:nilerr // the judgement tells of it
 	}
 	out.Builtin, out.Custom = engine.Digests()
 	sets := review.Sets{Base: base.Set, Head: head.Set}

@@ -33,7 +33,7 @@ func (r *Reconciler) ground(ctx context.Context) (rd *round, settings *resource.
 			break
 		}
 	}
-	return rd, settings, nil
+	return rd, settings, nil //nolint:nilerr // a main that cannot be read again is judged by what was read
 }
 
 // stand decides what the round rests on, and whether it is frozen.

@@ -81,7 +81,7 @@ func (t *target) effects(rd *round) ([]ledger.Draft, error) {
 		out = append(out, d)
 	}
 	if t.err != nil || rd.report.Frozen != "" {
-		return out, nil
+		return out, nil //nolint:nilerr // the report tells of it
 	}
 	lost, err := t.unrecorded(rd, touched)
 	return append(out, lost...), err
