@@ -242,3 +242,27 @@ func TestDeterminersAtOnceRecordOnce(t *testing.T) {
 		}
 	}
 }
+
+// A record that rests on a position is not appended after another one.
+func TestARecordIsAppendedAfterThePositionItRestsOnOrNotAtAll(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.granted("ana-1", "ana", pipeline, "30d")
+	head, err := w.book.Head(t.Context())
+	must(t, err)
+	draft := ledger.Draft{Type: ledger.TypeObservation, Body: ledger.ObservationBody{Code: "note", Detail: "x"}}
+	other := *w
+	other.connect()
+	other.append("reconciling", draft)
+	if _, err := w.book.AppendAfter(t.Context(), w.keys["reconciling"], w.clock, head, draft); !errors.Is(err, gitdb.ErrMoved) {
+		t.Errorf("got %v, want ErrMoved", err)
+	}
+	head, err = w.book.Head(t.Context())
+	must(t, err)
+	if _, err := w.book.AppendAfter(t.Context(), w.keys["reconciling"], w.clock, head, draft); err != nil {
+		t.Error(err)
+	}
+	if n := len(w.observations()); n != 2 {
+		t.Errorf("%d observations, want 2", n)
+	}
+}
