@@ -7,8 +7,11 @@ import data.assent.permissions
 
 # METADATA
 # title: Groups
-# description: The files by what they need, so that alike files are one stage.
-groups[[need.count, need.sources]] contains need.file if some need in permissions.needs
+# description: Each kind of need with all its files, so that what needs the same is one stage.
+groups contains {"files": files, "need": kind} if {
+	some kind in {[need.count, need.sources] | some need in permissions.needs}
+	files := sort({file | some need in permissions.needs; [need.count, need.sources] == kind; some file in need.files})
+}
 
 # METADATA
 # title: Stages
@@ -17,10 +20,10 @@ groups[[need.count, need.sources]] contains need.file if some need in permission
 #   in any order, and one person may meet several.
 stages := [{
 	"mode": "any",
-	"count": need[0],
+	"count": group.need[0],
 	"distinct": true,
-	"sources": need[1],
-	"files": sort(groups[need]),
+	"sources": group.need[1],
+	"files": group.files,
 } |
-	some [_, need] in sort([[min(files), need] | some need, files in groups])
+	some group in sort(groups)
 ]

@@ -68,3 +68,9 @@ test_one_person_may_meet_several_needs if {
 	d := quorum.decision with input as inputs.governed(two, both, {}, inputs.approvals(["gov"]))
 	d.outcome == "approved"
 }
+
+test_files_that_changed_alike_are_each_named if {
+	many := object.union(inputs.change("products/a.yaml", "Surprise"), {"files": ["products/b.yaml", "products/a.yaml"]})
+	s := governance.stages with input as inputs.governed([many], held, {}, [])
+	[x.files | some x in s] == [["products/a.yaml", "products/b.yaml"]]
+}

@@ -33,7 +33,7 @@ governed(changes, permissions, domains, reviews) := object.union(request([], rev
 holders(people) := {"people": people, "at": "x.yaml:1:1"}
 
 change(file, kind) := {
-	"file": file, "kind": kind, "name": "x", "action": "changed", "readable": true,
+	"files": [file], "folder": split(file, "/")[0], "kind": kind, "action": "changed", "readable": true,
 	"domains": [], "reaches": [], "unowned": false, "leaves": [], "concerns": [], "stewards": holders([]),
 	"shared": false, "spec": true, "permissions": false, "guardrail": false, "unlimited": false, "governs": false,
 }

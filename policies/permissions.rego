@@ -25,8 +25,8 @@ package assent.permissions
 
 # METADATA
 # title: Needs
-# description: What each file needs; all needs of a pull request must be met.
-needs contains {"file": change.file, "count": ask.count, "sources": held(ask.sources, barred(change))} if {
+# description: What files that changed alike need; all needs of a pull request must be met.
+needs contains {"files": change.files, "count": ask.count, "sources": held(ask.sources, barred(change))} if {
 	some change in input.changes
 	some ask in asks(change)
 }
@@ -35,7 +35,7 @@ needs contains {"file": change.file, "count": ask.count, "sources": held(ask.sou
 # title: Asks
 # description: What one change asks for, by what it changes.
 asks(change) := {governance(2)} if {
-	protected(change.file)
+	change.folder in {"assent.yaml", "policies"} # what everything else rests on
 } else := {governance(1)} if {
 	not change.readable == true
 } else := product(change) if {
@@ -51,13 +51,6 @@ asks(change) := {governance(2)} if {
 } else := user(change) if {
 	change.kind in {"User", "Group"}
 } else := {governance(1)}
-
-# METADATA
-# title: Protected files
-# description: What everything else rests on.
-protected(file) if file == "assent.yaml"
-
-protected(file) if startswith(file, "policies/")
 
 # METADATA
 # title: Data product
@@ -85,7 +78,7 @@ domain(change) := {governance(1)} if {
 	count(change.reaches) > 0
 } else := {governance(1)} if {
 	change.unowned == true
-} else := union({{one([owner(change.name), permission("GOVERNANCE")])}, loosened(change)})
+} else := union({{one([owner(change.domains[0]), permission("GOVERNANCE")])}, loosened(change)})
 
 # METADATA
 # title: Masking policy
@@ -116,7 +109,7 @@ loosened(change) := {one([right(d, "managePolicies")]) | some d in change.leaves
 #   GOVERNANCE; the stewards named in the form itself, never those that it delegates
 #   to; and the managers of a domain, where only products of that domain use it.
 form(change) := {one(array.concat(array.concat([permission("GOVERNANCE")], named), managing))} if {
-	named := [{"source": sprintf("steward named in %s", [change.file]), "people": change.stewards.people, "at": change.stewards.at} |
+	named := [{"source": sprintf("steward named in %s", [change.files[0]]), "people": change.stewards.people, "at": change.stewards.at} |
 		count(change.stewards.people) > 0
 	]
 	managing := [right(change.domains[0], "manageDataProducts") |

@@ -61,7 +61,7 @@ test_product_of_a_domain_without_managers_is_for_governance if {
 
 test_product_without_a_domain_is_for_governance if only(product({}), {"gov", "vic"})
 
-domain(facts) := with_facts("domains/sales.yaml", "Domain", object.union({"name": "sales", "domains": ["sales"]}, facts))
+domain(facts) := with_facts("domains/sales.yaml", "Domain", object.union({"domains": ["sales"]}, facts))
 
 test_domain if only(domain({}), {"olga", "gov", "vic"})
 

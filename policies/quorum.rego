@@ -20,7 +20,7 @@
 #                 beneficiary holds by approvals and birthrights, and asks for in other open pull
 #                 requests, this request left out; there wherever a rule of the organisation reads it
 #     pullRequest {repo, forge, id, base, head, author}
-#     changes     [{file, kind, name, action, readable, domains, reaches, unowned, leaves, concerns,
+#     changes     [{files, folder, kind, action, readable, domains, reaches, unowned, leaves, concerns,
 #                  stewards, shared, spec, permissions, guardrail, unlimited, governs}]; of governance
 #     domains     {name: {owner, manageDataProducts, managePolicies}}, each {people, at}; of governance
 #     permissions {GOVERNANCE, USER_ADMIN}, each {people, at}; of governance

@@ -14,7 +14,6 @@ import (
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/ledger"
 	"github.com/assent-dev/assent/engine/policy"
-	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
 
@@ -183,10 +182,8 @@ func traceInput(line func(label, format string, args ...any), raw json.RawMessag
 			Beneficiaries, Tags                                   []string
 		}
 		Changes []struct {
-			File, Kind, Action     string
-			Domains, Leaves        []resource.Name
-			Reaches                []resource.Name
-			Guardrail, Permissions bool
+			Files        []string
+			Kind, Action string
 		}
 		Reviews []struct{ Valid bool }
 		Access  map[string]struct{ Held, Pending struct{ Count int } }
@@ -203,7 +200,7 @@ func traceInput(line func(label, format string, args ...any), raw json.RawMessag
 		line("limit", "%s", in.Limit)
 	}
 	for _, c := range in.Changes {
-		line("changes", "%s (%s %s)", c.File, c.Action, c.Kind)
+		line("changes", "%s (%s %s)", strings.Join(c.Files, ", "), c.Action, c.Kind)
 	}
 	for _, person := range sortedKeys(in.Access) {
 		line("holds", "%s: %d in force, %d asked for besides", person, in.Access[person].Held.Count, in.Access[person].Pending.Count)

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -12,6 +14,20 @@ const (
 	addHint       = "an organisation's rules add constraints: package assent.custom.<name> with deny contains msg if { ... }"
 	readHint      = "what a rule needs to know is in input; other data cannot be read or replaced"
 )
+
+// checkSize refuses rules that nobody could have read.
+func checkSize(custom map[string]string) Problems {
+	size, last := 0, ""
+	for _, file := range slices.Sorted(maps.Keys(withoutTests(custom))) {
+		if size += len(custom[file]); size > maxSource && last == "" {
+			last = file
+		}
+	}
+	if last == "" {
+		return nil
+	}
+	return Problems{{File: last, Message: fmt.Sprintf("the rules are %d bytes together; at most %d", size, maxSource), Hint: "take out tables of data; what a rule needs to know is in input"}}
+}
 
 // checkCustom finds what the organisation's module does beyond adding
 // constraints: it may define helpers and a partial set "deny" in its own

@@ -55,9 +55,10 @@ func Compile(ctx context.Context, builtin, custom map[string]string) (*Engine, e
 	if err != nil {
 		return nil, err
 	}
-	query, err := rego.New(
+	_, funcs := bounded()
+	query, err := rego.New(append(funcs,
 		rego.Query(entrypoint), rego.Compiler(compiler), rego.StrictBuiltinErrors(true),
-	).PrepareForEval(ctx)
+	)...).PrepareForEval(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("prepare rules: %w", err)
 	}
@@ -77,8 +78,10 @@ func withoutTests(files map[string]string) map[string]string {
 // because OPA ignores them elsewhere once it is given a compiler.
 func compile(builtin, custom map[string]string, builtins ...[]string) (*ast.Compiler, map[string]*ast.Module, error) {
 	caps := capabilities(builtins...)
+	replacements, _ := bounded()
+	caps.Builtins = append(caps.Builtins, replacements...)
 	modules := map[string]*ast.Module{}
-	var problems Problems
+	problems := checkSize(custom)
 	for _, file := range slices.Sorted(maps.Keys(builtin)) {
 		m, ps := parse(file, builtin[file], caps)
 		problems = append(problems, ps...)
@@ -92,6 +95,9 @@ func compile(builtin, custom map[string]string, builtins ...[]string) (*ast.Comp
 		m, ps := parse(file, custom[file], caps)
 		if m != nil {
 			ps = append(ps, admit(file, m)...)
+			if !strings.HasSuffix(file, testSuffix) {
+				bind(m)
+			}
 		}
 		problems = append(problems, ps...)
 		modules[file] = m
@@ -137,13 +143,23 @@ func parse(file, source string, caps *ast.Capabilities) (*ast.Module, Problems) 
 func (e *Engine) Decide(ctx context.Context, input any, at time.Time) (json.RawMessage, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.deadline)
 	defer cancel()
-	options := []rego.EvalOption{rego.EvalInput(input), rego.EvalTime(at.UTC())}
+	value, err := weighInput(input)
+	if err != nil {
+		return nil, fmt.Errorf("evaluate rules: %w", err)
+	}
+	steps := &budget{ctx: ctx}
+	options := []rego.EvalOption{rego.EvalParsedInput(value), rego.EvalTime(at.UTC()), rego.EvalExternalCancel(steps)}
 	if e.tracer != nil {
 		options = append(options, rego.EvalQueryTracer(e.tracer))
 	}
 	results, err := e.query.Eval(ctx, options...)
-	if err != nil {
-		return nil, fmt.Errorf("evaluate rules: %w", err)
+	switch {
+	case err != nil && steps.steps > maxSteps:
+		return nil, fmt.Errorf("evaluate rules: %w: %d steps", ErrTooCostly, maxSteps)
+	case err != nil && ctx.Err() != nil:
+		return nil, fmt.Errorf("evaluate rules: %w", ctx.Err())
+	case err != nil:
+		return nil, fmt.Errorf("evaluate rules: %w", plainly(err))
 	}
 	if len(results) != 1 || len(results[0].Expressions) != 1 || len(results[0].Bindings) != 0 {
 		return nil, fmt.Errorf("evaluate rules: %w: %d results", ErrNoDecision, len(results))

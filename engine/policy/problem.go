@@ -66,7 +66,7 @@ func problemsOf(file string, err error) Problems {
 	}
 	out := make(Problems, 0, len(list))
 	for _, e := range list {
-		p := problemAt(e.Location, hintFor(e), "%s", e.Message)
+		p := problemAt(e.Location, hintFor(e), "%s", strings.ReplaceAll(e.Message, boundedPrefix, ""))
 		if p.File == "" {
 			p.File = file
 		}

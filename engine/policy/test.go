@@ -103,7 +103,7 @@ func TestAndPlay(ctx context.Context, builtin, custom map[string]string, play fu
 
 func run(ctx context.Context, compiler *ast.Compiler, modules map[string]*ast.Module, how func(*tester.Runner)) ([]*tester.Result, error) {
 	runner := tester.NewRunner().SetCompiler(compiler).SetModules(modules).SetDefaultRegoVersion(ast.RegoV1).
-		SetStore(inmem.New()).RaiseBuiltinErrors(true).SetTimeout(deadline)
+		SetStore(inmem.New()).RaiseBuiltinErrors(true).SetTimeout(deadline).AddCustomBuiltins(forTests())
 	how(runner)
 	results, err := runner.RunTests(ctx, nil)
 	if err != nil {
@@ -162,7 +162,7 @@ func (r *TestReport) add(t *tester.Result) {
 		out.File, out.Line = t.Location.File, t.Location.Row
 	}
 	if t.Error != nil {
-		out.Error = t.Error.Error()
+		out.Error = plainly(t.Error).Error()
 	}
 	switch {
 	case out.Skipped:

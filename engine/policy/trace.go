@@ -93,9 +93,10 @@ func titlesOf(c *ast.Compiler) map[string]string {
 func (e *Engine) values(ctx context.Context, input any, at time.Time) any {
 	ctx, cancel := context.WithTimeout(ctx, e.deadline)
 	defer cancel()
-	rs, err := rego.New(
+	_, funcs := bounded()
+	rs, err := rego.New(append(funcs,
 		rego.Query("data.assent"), rego.Compiler(e.compiler), rego.Input(input), rego.Time(at.UTC()),
-	).Eval(ctx)
+	)...).Eval(ctx)
 	if err != nil || len(rs) != 1 || len(rs[0].Expressions) != 1 {
 		return nil
 	}

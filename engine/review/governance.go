@@ -184,8 +184,10 @@ func (d decision) checkAsked(in inputDoc) error {
 		}
 	}
 	for _, change := range in.Changes {
-		if !needed[change.File] {
-			return fmt.Errorf("check decision: nobody is asked about %s", change.File)
+		for _, file := range change.Files {
+			if !needed[file] {
+				return fmt.Errorf("check decision: nobody is asked about %s", file)
+			}
 		}
 	}
 	return nil

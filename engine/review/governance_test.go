@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -278,5 +280,20 @@ func TestOddAnswersAboutGovernanceNeverApprove(t *testing.T) {
 		if j := judge(strings.Replace(sound, swap[0], swap[1], 1)); j.Outcome != pending {
 			t.Errorf("%s: %s", name, show(t, j))
 		}
+	}
+}
+
+func TestFilesThatChangedAlikeAreOneStage(t *testing.T) {
+	s := changeScene(t, estate, strings.Replace(estate, "platform: sandbox", "platform: postgres", 1))
+	for _, file := range []string{"docs/b.md", "docs/a.md", "assent.yaml"} {
+		s.facts.Files = append(s.facts.Files, review.File{Path: file, Mode: "100644", NewBlob: "x"})
+	}
+	stages := s.judge(t, theRules(t)).Determinations[0].Stages
+	var got [][]string
+	for _, stage := range stages {
+		got = append(got, stage.Files)
+	}
+	if diff := cmp.Diff([][]string{{"assent.yaml"}, {"connections/dw.yaml", "docs/a.md", "docs/b.md"}}, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -1,9 +1,11 @@
 package review
 
 import (
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
+	"strings"
 
 	"github.com/assent-dev/assent/engine/resource"
 )
@@ -12,9 +14,11 @@ import (
 // them. They say what a change is; what it needs, the rules say.
 type (
 	inputChange struct {
-		File     string        `json:"file"`
-		Kind     resource.Kind `json:"kind"` // empty where the file is no resource, or cannot be read
-		Name     resource.Name `json:"name"`
+		// Files are those to which all of the rest applies alike, so that a
+		// thousand new sources are one fact.
+		Files    []string      `json:"files"`
+		Folder   string        `json:"folder"`   // the first part of the path; the file itself at the top
+		Kind     resource.Kind `json:"kind"`     // empty where the file is no resource, or cannot be read
 		Action   string        `json:"action"`   // added, changed, removed
 		Readable bool          `json:"readable"` // a resource on each side that has the file
 		// Domains are those that the resource belongs to, on either side.
@@ -49,16 +53,26 @@ type (
 
 func (c *court) changes(in interests) []inputChange {
 	olds, news := byFile(c.base, c.facts.Files), byFile(c.head, c.facts.Files)
-	out := make([]inputChange, 0, len(c.facts.Files))
+	out := []inputChange{}
+	known := map[string]int{}
 	for _, f := range sortedFiles(c.facts.Files) {
-		out = append(out, c.change(f, olds[f.Path], news[f.Path], in))
+		ch := c.change(f, olds[f.Path], news[f.Path], in)
+		key := fmt.Sprintf("%#v", ch)
+		if i, ok := known[key]; ok {
+			out[i].Files = append(out[i].Files, f.Path)
+			continue
+		}
+		known[key] = len(out)
+		ch.Files = []string{f.Path}
+		out = append(out, ch)
 	}
 	return out
 }
 
 func (c *court) change(f File, old, cur resource.Resource, in interests) inputChange {
+	folder, _, _ := strings.Cut(f.Path, "/")
 	ch := inputChange{
-		File: f.Path, Action: string(resource.Changed),
+		Folder: folder, Action: string(resource.Changed),
 		Domains: []resource.Name{}, Reaches: []resource.Name{}, Leaves: []resource.Name{}, Concerns: []resource.Name{},
 		Stewards: inputHolders{People: []resource.Name{}},
 	}
@@ -79,27 +93,28 @@ func (c *court) change(f File, old, cur resource.Resource, in interests) inputCh
 	if !ch.Readable {
 		return ch
 	}
-	ch.Kind, ch.Name, ch.Spec = one.Ref().Kind, one.Ref().Name, !sameSpec(old, cur)
+	name := one.Ref().Name
+	ch.Kind, ch.Spec = one.Ref().Kind, !sameSpec(old, cur)
 	switch one.(type) {
 	case *resource.DataProduct:
 		c.productFacts(&ch, as[*resource.DataProduct](old), as[*resource.DataProduct](cur))
 	case *resource.Domain:
-		c.domainFacts(&ch, as[*resource.Domain](old), as[*resource.Domain](cur))
+		c.domainFacts(&ch, name, as[*resource.Domain](old), as[*resource.Domain](cur))
 	case *resource.MaskingPolicy:
 		maskFacts(&ch, as[*resource.MaskingPolicy](old), as[*resource.MaskingPolicy](cur))
 	case *resource.DataSource:
 		c.sourceFacts(&ch, as[*resource.DataSource](old), as[*resource.DataSource](cur))
 	case *resource.RequestForm:
-		c.formFacts(&ch, as[*resource.RequestForm](old), in)
+		c.formFacts(&ch, name, as[*resource.RequestForm](old), in)
 	case *resource.DataUseAgreement:
 		ch.Domains, ch.Shared = c.users(func(form resource.Name) bool {
 			r, ok := resource.FormOf(c.base, form)
-			return ok && r.Spec.Agreement == ch.Name
+			return ok && r.Spec.Agreement == name
 		})
 	case *resource.User:
-		c.userFacts(&ch, as[*resource.User](old), as[*resource.User](cur))
+		c.userFacts(&ch, name, as[*resource.User](old), as[*resource.User](cur))
 	case *resource.Group:
-		c.groupFacts(&ch)
+		c.groupFacts(&ch, name)
 	}
 	return ch
 }
@@ -164,8 +179,8 @@ func (c *court) before(d *resource.DataSource) *resource.DataSource {
 	return d
 }
 
-func (c *court) domainFacts(ch *inputChange, old, cur *resource.Domain) {
-	ch.Domains = []resource.Name{ch.Name}
+func (c *court) domainFacts(ch *inputChange, name resource.Name, old, cur *resource.Domain) {
+	ch.Domains = []resource.Name{name}
 	if old == nil || cur == nil {
 		ch.Permissions = true
 		return
@@ -183,10 +198,10 @@ func (c *court) domainFacts(ch *inputChange, old, cur *resource.Domain) {
 			now = append(now, d)
 		}
 		if was && !is {
-			ch.Leaves = []resource.Name{ch.Name}
+			ch.Leaves = []resource.Name{name}
 		}
 	}
-	c.reach(ch, now, had, map[resource.Name]bool{ch.Name: true})
+	c.reach(ch, now, had, map[resource.Name]bool{name: true})
 }
 
 func maskFacts(ch *inputChange, versions ...*resource.MaskingPolicy) {
@@ -252,8 +267,8 @@ func (c *court) showsMore(old, cur *resource.DataSource) bool {
 	return false
 }
 
-func (c *court) formFacts(ch *inputChange, old *resource.RequestForm, in interests) {
-	ch.Domains, ch.Shared = c.users(func(form resource.Name) bool { return form == ch.Name })
+func (c *court) formFacts(ch *inputChange, name resource.Name, old *resource.RequestForm, in interests) {
+	ch.Domains, ch.Shared = c.users(func(form resource.Name) bool { return form == name })
 	if old != nil {
 		ch.Stewards = inputHolders{People: without(formStewards(c.base, old, c.now), in), At: old.At("spec", "review").String()}
 	}
@@ -287,8 +302,8 @@ func (c *court) users(uses func(form resource.Name) bool) (domains []resource.Na
 
 // userFacts: GOVERNANCE moves where somebody comes to hold it, and where the
 // accounts, state or owner of somebody who holds it change.
-func (c *court) userFacts(ch *inputChange, old, cur *resource.User) {
-	concerns := map[resource.Name]bool{ch.Name: true}
+func (c *court) userFacts(ch *inputChange, name resource.Name, old, cur *resource.User) {
+	concerns := map[resource.Name]bool{name: true}
 	for _, u := range []*resource.User{old, cur} {
 		if u != nil && u.Spec.Owner != "" {
 			concerns[u.Spec.Owner] = true
@@ -306,8 +321,8 @@ func (c *court) userFacts(ch *inputChange, old, cur *resource.User) {
 }
 
 // groupFacts: a change of members concerns those who come and those who go.
-func (c *court) groupFacts(ch *inputChange) {
-	was, is := resource.Members(c.base, ch.Name), resource.Members(c.head, ch.Name)
+func (c *court) groupFacts(ch *inputChange, name resource.Name) {
+	was, is := resource.Members(c.base, name), resource.Members(c.head, name)
 	concerns := map[resource.Name]bool{}
 	for _, pair := range [][2][]resource.Name{{was, is}, {is, was}} {
 		for _, p := range pair[0] {
