@@ -123,3 +123,15 @@ func TestSemantic07_OnlyStewardsNamedInTheFormMayEditIt(t *testing.T) {
 		t.Errorf("the built-in form is edited by %v", got)
 	}
 }
+
+func TestSemantic08_TheStandardFormIsThereAndCannotBeEdited(t *testing.T) {
+	nothing, claimed := setOf(t, ""), setOf(t, "-- forms/standard.yaml --\nkind: RequestForm\nmetadata: {name: standard}\nspec: {questions: [], review: {mode: automatic, automatic: {justification: x, duration: indefinite}}}\n")
+	for name, s := range map[string]*resource.Set{"an empty repository": nothing, "a file that claims the name": claimed} {
+		req := request(t, "{target: {source: dw/a/b/c}, duration: 1d}")
+		form, ok := resource.FormOf(s, resource.FormFor(s, req))
+		chosen, err := resource.Flow(s, req, noon)
+		if !ok || err != nil || form.Digest() != resource.BuiltinForm().Digest() || chosen.Stated.String() != "default" {
+			t.Errorf("%s: %v, %v, from %s", name, ok, err, chosen.Stated)
+		}
+	}
+}

@@ -203,3 +203,19 @@ spec:
 		t.Errorf("removed before: %s", diff)
 	}
 }
+
+func TestSemantic06_DeletionIsBlockedByWhatIsLiveAndNotByHistory(t *testing.T) {
+	without := func(replace ...string) *resource.Set {
+		files := baseFiles(t, replace...)
+		delete(files, "forms/access.yaml")
+		return load(t, files)
+	}
+	before := load(t, baseFiles(t))
+	// ana-1 pins the form, and the product asks for it.
+	if diff := cmp.Diff([]string{"GOV003"}, codes(validate.Set(before, without(), now, platforms))); diff != "" {
+		t.Errorf("the product asks for it: %s", diff)
+	}
+	if list := validate.Set(before, without("    dataAccess: access", "    dataAccess: standard"), now, platforms); len(list) > 0 {
+		t.Errorf("only a request pins it: %s", render(list))
+	}
+}
