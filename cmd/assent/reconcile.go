@@ -121,13 +121,23 @@ func (g *global) finishRound(rep reconcile.Report, err error) error {
 	return nil
 }
 
+// unreachable tells of every connection that could not be read or written.
 func unreachable(rep reconcile.Report) error {
+	var errs []error
+	hint := "other connections are not held up; what failed is tried again in the next round"
 	for _, c := range rep.Connections {
-		if c.Unknown != "" {
-			return &exitError{code: exitUnreachable, err: errors.New(c.Unknown), hint: "other connections are not held up; this one is tried again in the next round"}
+		if c.Unknown == "" {
+			continue
+		}
+		errs = append(errs, errors.New(c.Unknown))
+		if c.Hint != "" {
+			hint = c.Hint + "; " + hint
 		}
 	}
-	return nil
+	if len(errs) == 0 {
+		return nil
+	}
+	return &exitError{code: exitUnreachable, err: errors.Join(errs...), hint: hint}
 }
 
 func writePlan(out io.Writer, rep reconcile.Report) {

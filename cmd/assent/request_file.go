@@ -307,7 +307,7 @@ func (w *workspace) freeName(want string) string {
 			return r
 		}
 		return '-'
-	}, want), "-")
+	}, strings.ToLower(want)), "-")
 	want = strings.TrimRight(want[:min(len(want), 56)], "-")
 	for n := 1; ; n++ {
 		name := want

@@ -230,7 +230,15 @@ func (w *workspace) engineKey(role, env string) (signature.Signer, error) {
 	return key, nil
 }
 
+// loadKey reads a private key that only its owner can read, as ssh wants it.
 func loadKey(path string) (signature.Signer, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return signature.Signer{}, err
+	}
+	if info.Mode()&0o077 != 0 {
+		return signature.Signer{}, fmt.Errorf("%s can be read by others than its owner: chmod 600 it", path)
+	}
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return signature.Signer{}, err

@@ -10,6 +10,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -70,10 +71,20 @@ type Connection struct {
 	Platform   string               `json:"platform"`
 	Unknown    string               `json:"unknown,omitempty"` // why it could not be observed
 	Code       platform.Code        `json:"code,omitempty"`
+	Hint       string               `json:"hint,omitempty"` // the next step, for a person
 	Foreign    []platform.Foreign   `json:"foreign,omitempty"`
 	Statements []platform.Statement `json:"statements,omitempty"` // of a plan
 	Steps      []Step               `json:"steps"`
 	Held       *plan.LimitError     `json:"held,omitempty"`
+}
+
+// unknown keeps why the connection could not be read or written.
+func (c *Connection) unknown(err error) {
+	c.Unknown, c.Code = err.Error(), platform.CodeOf(err)
+	var pe *platform.Error
+	if errors.As(err, &pe) {
+		c.Hint = pe.Hint
+	}
 }
 
 // Report is what one round found and did.
@@ -243,7 +254,7 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 		rd.observed = append(rd.observed, observedOf(rd, t))
 		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign}
 		if t.err != nil {
-			c.Unknown, c.Code = t.err.Error(), platform.CodeOf(t.err)
+			c.unknown(t.err)
 		}
 		rd.report.Connections = append(rd.report.Connections, c)
 	}
@@ -388,7 +399,7 @@ func (r *Reconciler) apply(ctx context.Context, rd *round) error {
 			c.Steps = unreached(rd.plan.For(c.Name), errs[i])
 		}
 		if errs[i] != nil && c.Unknown == "" {
-			c.Unknown, c.Code = errs[i].Error(), platform.CodeOf(errs[i])
+			c.unknown(errs[i])
 		}
 	}
 	return ctx.Err()
