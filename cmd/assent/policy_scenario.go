@@ -49,7 +49,8 @@ func readScenarios(dir string, snapshot *repo.Snapshot) ([]story, error) {
 }
 
 func readBounded(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	root, name := filepath.Split(file)
+	f, err := os.DirFS(root).Open(name)
 	if err != nil {
 		return nil, err
 	}

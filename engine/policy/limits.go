@@ -89,8 +89,10 @@ func weighed(name string) rego.BuiltinDyn {
 			weight *= scalarWeight // every byte may become a term of its own
 		}
 		type key struct{}
-		if grown, ok := bctx.Cache.Get(key{}); ok {
-			weight += grown.(int) //nolint:errcheck,forcetypeassert // it is put below and nowhere else
+		if before, ok := bctx.Cache.Get(key{}); ok {
+			if grown, ok := before.(int); ok {
+				weight += grown
+			}
 		}
 		if bctx.Cache.Put(key{}, weight); weight > maxGrown {
 			return nil, fmt.Errorf("%s: %w: all calls together make too much", name, ErrTooCostly)

@@ -39,7 +39,7 @@ func Run(ctx context.Context, d review.Decider, set *resource.Set, s Scenario) (
 	out := Result{File: s.File, Title: s.Title, Steps: len(s.Steps)}
 	w := newWorld(set, s.People)
 	req, problems := s.request(w)
-	out.Problems = append(problems, s.unknown(w, req)...)
+	out.Problems = slices.Concat(problems, s.unknown(w, req))
 	if out.Problems.HasErrors() {
 		return out, nil
 	}
