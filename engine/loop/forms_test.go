@@ -103,8 +103,7 @@ func TestAnOpenedBaseThatMainDoesNotDescendFromIsIgnored(t *testing.T) {
 	stray := w.commit("", map[string][]byte{"assent.yaml": w.file("assent.yaml")})
 	w.byHand(map[string][]byte{analytics: replaceAll(w.file(analytics), "title: Data for analysis", "title: Data")})
 	w.approve("early", "kim")
-	facts, err := w.forge.Observe(t.Context(), "early")
-	must(t, err)
+	facts := w.factsOf("early")
 	good, err := w.judge().Judge(t.Context(), facts)
 	must(t, err)
 	if !good.Outcome.Grants() {
@@ -120,10 +119,19 @@ func TestAnOpenedBaseThatMainDoesNotDescendFromIsIgnored(t *testing.T) {
 	}
 }
 
-func (w *world) judgement(id string) review.Judgement {
+// factsOf are the facts as a determiner has them.
+func (w *world) factsOf(id string) review.Facts {
 	w.t.Helper()
 	facts, err := w.forge.Observe(w.t.Context(), id)
 	must(w.t, err)
+	facts, err = w.judge().Held(w.t.Context(), facts, w.approvals, nil)
+	must(w.t, err)
+	return facts
+}
+
+func (w *world) judgement(id string) review.Judgement {
+	w.t.Helper()
+	facts := w.factsOf(id)
 	j, err := w.judge().Judge(w.t.Context(), facts)
 	must(w.t, err)
 	return j.Judgement
