@@ -12,7 +12,6 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/resource"
 )
@@ -53,11 +52,10 @@ func TestStories(t *testing.T) {
 					return nil
 				},
 				Cmds: map[string]func(*testscript.TestScript, bool, []string){
-					"world":   worldCmd,
-					"guide":   guide.cmd,
-					"query":   queryCmd,
-					"propose": proposeCmd,
-					"later":   laterCmd,
+					"world": worldCmd,
+					"guide": guide.cmd,
+					"query": queryCmd,
+					"later": laterCmd,
 				},
 				RequireExplicitExec: true,
 			})
@@ -152,36 +150,6 @@ func queryCmd(ts *testscript.TestScript, neg bool, args []string) {
 	for _, row := range rows {
 		fmt.Fprintln(ts.Stdout(), strings.Join(row, " | "))
 	}
-}
-
-// proposeCmd is `propose ID KEY FILE...`: it opens a pull request with files as
-// they are in the work tree, or without those that are not there any more, and
-// puts the work tree back.
-func proposeCmd(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 3 {
-		ts.Fatalf("usage: propose ID KEY FILE...")
-	}
-	ctx := context.Background()
-	w, err := openWorkspace(ctx, ts.MkAbs("."), "", time.Now)
-	ts.Check(err)
-	key, err := personKey(ts.MkAbs(args[1]))
-	ts.Check(err)
-	me, err := w.person(key)
-	ts.Check(err)
-	draft := local.Draft{ID: args[0], Title: args[0], Files: map[string][]byte{}, Author: gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: time.Now()}}
-	for _, file := range args[2:] {
-		raw, err := os.ReadFile(ts.MkAbs(file))
-		if err != nil && !os.IsNotExist(err) {
-			ts.Fatalf("%v", err)
-		}
-		draft.Files[file] = raw
-	}
-	f, err := w.openForge(ctx)
-	ts.Check(err)
-	_, err = f.Open(ctx, key, draft)
-	ts.Check(err)
-	ts.Check(ts.Exec("git", "checkout", "--quiet", "--force", "HEAD", "--", "."))
-	ts.Check(ts.Exec("git", "clean", "--quiet", "--force", "-d"))
 }
 
 // laterCmd is `later DURATION [PULL-REQUEST]`: when that much time has gone by,
