@@ -178,11 +178,11 @@ func (m *model) suspend() {
 	if m.busy(product) {
 		return
 	}
-	old, new := "accessLevels: [read]", "accessLevels: [read]\n  state: suspended"
+	was, is := "accessLevels: [read]", "accessLevels: [read]\n  state: suspended"
 	if m.suspended[product] {
-		old, new = new, old
+		was, is = is, was
 	}
-	m.w.byHand(map[string][]byte{"products/" + product + ".yaml": m.w.replaced("products/"+product+".yaml", old, new)})
+	m.w.byHand(map[string][]byte{"products/" + product + ".yaml": m.w.replaced("products/"+product+".yaml", was, is)})
 	m.suspended[product] = !m.suspended[product]
 }
 
@@ -193,11 +193,11 @@ func (m *model) leave() {
 			return
 		}
 	}
-	old, new := "spec:\n", "spec:\n  state: left\n"
+	was, is := "spec:\n", "spec:\n  state: left\n"
 	if m.left[who] {
-		old, new = new, old
+		was, is = is, was
 	}
-	m.w.byHand(map[string][]byte{"directory/users/" + who + ".yaml": m.w.replaced("directory/users/"+who+".yaml", old, new)})
+	m.w.byHand(map[string][]byte{"directory/users/" + who + ".yaml": m.w.replaced("directory/users/"+who+".yaml", was, is)})
 	m.left[who] = !m.left[who]
 }
 

@@ -126,11 +126,11 @@ func TestTheBrakeHoldsUntilPeopleConfirm(t *testing.T) {
 	w.granted("ben-1", "ben", pipeline, "60d")
 	w.settled()
 	suspend := func(on bool) {
-		old, new := "accessLevels: [read]", "accessLevels: [read]\n  state: suspended"
+		was, is := "accessLevels: [read]", "accessLevels: [read]\n  state: suspended"
 		if !on {
-			old, new = new, old
+			was, is = is, was
 		}
-		w.byHand(map[string][]byte{"products/sales-pipeline.yaml": w.replaced("products/sales-pipeline.yaml", old, new)})
+		w.byHand(map[string][]byte{"products/sales-pipeline.yaml": w.replaced("products/sales-pipeline.yaml", was, is)})
 	}
 	confirm := func(code, batch string) {
 		w.append("determining", ledger.Draft{Type: ledger.TypeOverride, Body: ledger.OverrideBody{Code: code, Batch: ledger.Digest(batch), By: []string{"omar"}, Reason: "planned"}})

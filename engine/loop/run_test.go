@@ -72,7 +72,7 @@ func TestRunTriesAnEndUntilThePlatformIsBack(t *testing.T) {
 		}
 		done := make(chan error)
 		go func() { done <- r.Run(ctx, reconcile.Pace{Interval: 240 * time.Hour, Retry: time.Minute}) }()
-		time.Sleep(back.Sub(time.Now()) - time.Second)
+		time.Sleep(time.Until(back) - time.Second)
 		synctest.Wait()
 		w.want("ana", pipeline, true)
 		time.Sleep(time.Minute + time.Second)

@@ -138,13 +138,13 @@ func (w *world) file(name string) []byte {
 }
 
 // replaced is a file of main with a text replaced.
-func (w *world) replaced(name, old, new string) []byte {
+func (w *world) replaced(name, was, is string) []byte {
 	w.t.Helper()
 	raw := w.file(name)
-	if !bytes.Contains(raw, []byte(old)) {
-		w.t.Fatalf("%s does not contain %q", name, old)
+	if !bytes.Contains(raw, []byte(was)) {
+		w.t.Fatalf("%s does not contain %q", name, was)
 	}
-	return bytes.Replace(raw, []byte(old), []byte(new), 1)
+	return bytes.Replace(raw, []byte(was), []byte(is), 1)
 }
 
 // sandbox makes the platform of a connection, with the tables of the quickstart.
