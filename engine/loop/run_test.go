@@ -2,6 +2,8 @@ package loop_test
 
 import (
 	"context"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,6 +16,24 @@ import (
 // bubble is where the clock of a synctest bubble begins.
 var bubble = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 
+// journal is the times of rounds.
+type journal struct {
+	mu sync.Mutex
+	at []time.Time
+}
+
+func (j *journal) add(t time.Time) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.at = append(j.at, t)
+}
+
+func (j *journal) all() []time.Time {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return slices.Clone(j.at)
+}
+
 // Run makes a round at the instant of an end, however long its interval, and
 // leaves no goroutine behind: the bubble would not end.
 func TestRunEndsAccessAtTheInstant(t *testing.T) {
@@ -21,30 +41,24 @@ func TestRunEndsAccessAtTheInstant(t *testing.T) {
 	w.granted("ana-1", "ana", pipeline, "30d")
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
-		rounds, down := []time.Time{}, false
+		var made journal
 		r := w.reconciler()
 		r.Now = time.Now
-		r.OnRound = func(rep reconcile.Report, err error) { rounds = append(rounds, rep.At) }
-		r.Open = func(ctx context.Context, c *resource.Connection) (platform.Platform, error) {
-			if down {
-				return nil, errDown
-			}
-			return w.openBox(ctx, c)
-		}
+		r.OnRound = func(rep reconcile.Report, err error) { made.add(rep.At) }
 		done := make(chan error)
 		go func() { done <- r.Run(ctx, reconcile.Pace{Interval: 240 * time.Hour, Retry: 5 * time.Second}) }()
 
 		time.Sleep(30*24*time.Hour - time.Second)
 		synctest.Wait()
 		w.want("ana", pipeline, true)
-		before := len(rounds)
+		before := len(made.all())
 		if before != 3 {
-			t.Errorf("%d rounds in 30 days, want 3: at once, and every ten days: %v", before, rounds)
+			t.Errorf("%d rounds in 30 days, want 3: at once, and every ten days: %v", before, made.all())
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
 		w.want("ana", pipeline, false)
-		if len(rounds) != before+1 || !rounds[before].Equal(bubble.AddDate(0, 0, 30)) {
+		if rounds := made.all(); len(rounds) != before+1 || !rounds[before].Equal(bubble.AddDate(0, 0, 30)) {
 			t.Errorf("rounds %v, want one more at the end", rounds)
 		}
 		cancel()
