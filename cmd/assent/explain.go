@@ -139,7 +139,7 @@ func explainRequest(out io.Writer, s audit.RequestStatus) {
 		line("grant", "%s: %s in %s on %s%s", g.State, g.Principal, g.Role, g.Connection, recordText(g))
 	}
 	for _, p := range s.Prevented {
-		line("gives not", "%s", preventedText(p))
+		line("no access", "%s", preventedText(p))
 	}
 	for _, n := range s.Notices {
 		line("to do", "%s", noticeText(n))
@@ -185,7 +185,7 @@ func explainDetermination(line func(label, format string, args ...any), d review
 	for i, stage := range d.Stages {
 		count := ""
 		if stage.Count > 0 {
-			count = fmt.Sprintf(", at least %d people", stage.Count)
+			count = fmt.Sprintf(", at least %d", stage.Count)
 		}
 		line(fmt.Sprintf("stage %d", i+1), "%s: %s of%s%s", stage.State, stage.Mode, count, at(stage.At))
 		if len(stage.Files) > 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -158,7 +159,7 @@ func writePlan(out io.Writer, rep reconcile.Report) {
 			}
 		}
 	}
-	if rep.Changes() == 0 {
+	if rep.Changes() == 0 && !anyHeld(rep) {
 		fmt.Fprintln(out, "nothing to change")
 	}
 	writeTail(out, rep)
@@ -183,7 +184,7 @@ func writeRound(out io.Writer, rep reconcile.Report) {
 		}
 		writeHeld(out, c.Held)
 	}
-	if rep.Changes() == 0 {
+	if rep.Changes() == 0 && !anyHeld(rep) {
 		fmt.Fprintln(out, "nothing to change")
 	}
 	writeTail(out, rep)
@@ -196,6 +197,11 @@ func writeFrozen(out io.Writer, rep reconcile.Report) {
 	for _, p := range rep.Problems {
 		fmt.Fprintf(out, "  %s\n", p)
 	}
+}
+
+// anyHeld reports whether a brake holds anything back.
+func anyHeld(rep reconcile.Report) bool {
+	return slices.ContainsFunc(rep.Connections, func(c reconcile.Connection) bool { return c.Held != nil })
 }
 
 func writeHeld(out io.Writer, held *plan.LimitError) {

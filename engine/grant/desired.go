@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/assent-dev/assent/engine/resource"
@@ -222,7 +221,7 @@ func (b *builder) lift(live liveRequest) {
 	found := false
 	for _, d := range resource.SourcesOfTarget(b.set, req.Spec.Target) {
 		for _, m := range resource.MasksOf(b.set, d) {
-			if !ColumnNamed(req.Spec.Columns, d, m.Column) {
+			if !resource.ColumnNamed(req.Spec.Columns, d, m.Column) {
 				continue
 			}
 			found = true
@@ -239,17 +238,6 @@ func (b *builder) lift(live liveRequest) {
 	if !found {
 		b.prevent(req, StateMissing, "no masked column of the target has that name")
 	}
-}
-
-// ColumnNamed reports whether any of the names means this column of this source:
-// a bare column name, table.column, or the source's whole name, a slash and the
-// column.
-func ColumnNamed(names []string, d *resource.DataSource, column string) bool {
-	source := string(d.Ref().Name)
-	table := source[strings.LastIndexByte(source, '/')+1:]
-	return slices.ContainsFunc(names, func(n string) bool {
-		return n == column || n == table+"."+column || n == source+"/"+column
-	})
 }
 
 func (b *builder) join(live liveRequest) {
@@ -388,7 +376,7 @@ func (b *builder) addRole(key RoleKey, sources []*resource.DataSource, clear map
 		// column is not asked for: who changes rows changes all of a row.
 		o := Object{Path: d.Spec.Path, Kind: d.Spec.Kind, ReadOnly: key.Access == resource.Write && len(masks) > 0}
 		for _, c := range d.Spec.Columns {
-			if only == nil || ColumnNamed(only, d, c.Name) {
+			if only == nil || resource.ColumnNamed(only, d, c.Name) {
 				o.Columns = append(o.Columns, Column{Name: c.Name, Mask: masks[c.Name]})
 			}
 		}

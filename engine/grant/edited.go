@@ -109,8 +109,8 @@ func (c *counted) columns(set *resource.Set, was, is resource.AccessRequestSpec)
 		for _, col := range d.Spec.Columns {
 			full := string(d.Ref().Name) + "/" + col.Name
 			switch {
-			case !ColumnNamed(is.Columns, d, col.Name):
-			case ColumnNamed(was.Columns, d, col.Name):
+			case !resource.ColumnNamed(is.Columns, d, col.Name):
+			case resource.ColumnNamed(was.Columns, d, col.Name):
 				both = append(both, full)
 			default:
 				more = append(more, full)

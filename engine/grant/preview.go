@@ -106,7 +106,7 @@ func previewRow(set *resource.Set, req *resource.AccessRequest, d *resource.Data
 		col := PreviewColumn{Name: c.Name, Now: was.how(c.Name), Then: will.how(c.Name)}
 		if m, ok := masks[c.Name]; ok && col.Then != Clear {
 			col.Policy, col.Guardrail = m.Policy, m.Guardrail
-			if exception && m.Guardrail && ColumnNamed(req.Spec.Columns, d, c.Name) {
+			if exception && m.Guardrail && resource.ColumnNamed(req.Spec.Columns, d, c.Name) {
 				row.Prevented = append(row.Prevented, fmt.Sprintf("guardrail %s keeps %s masked", m.Policy, c.Name))
 			}
 		}

@@ -39,6 +39,7 @@ type Desired struct {
 //	grant     -        all requests ended,   revoke, expired: never held
 //	                   or its own end passed
 //	grant     -        no request at all     revoke, unexpected
+//	grant     -        another role of the scope, no column less   revoke, moved
 //	grant     -        otherwise             revoke, withdrawn
 //	-         grant    -                     grant (drift where the ledger says applied)
 //	grant     grant    end, or requests       extend
@@ -108,7 +109,11 @@ func diff(desired Desired, o Observed) []Change {
 	var out []Change
 	for key, g := range had {
 		if _, ok := wanted[key]; !ok {
-			out = append(out, Change{Action: Revoke, Reason: lossReason(desired, g), Grant: &g, PriorGrant: &g})
+			reason := lossReason(desired, g)
+			if reason == ReasonWithdrawn && moves(g, wanted, hadRoles, wantedRoles) {
+				reason = ReasonMoved
+			}
+			out = append(out, Change{Action: Revoke, Reason: reason, Grant: &g, PriorGrant: &g})
 		}
 	}
 	for key, r := range hadRoles {
@@ -138,6 +143,18 @@ func diff(desired Desired, o Observed) []Change {
 	}
 	slices.SortFunc(out, compareChanges)
 	return out
+}
+
+// moves reports whether a principal that leaves a role enters another one of the
+// same scope and level, such as at either end of a masking exception, and sees
+// no column less there.
+func moves(g grant.Grant, wanted map[grant.Key]grant.Grant, had, will map[grant.RoleKey]grant.Role) bool {
+	for key := range wanted {
+		if key.Principal == g.Principal && key.Scope == g.Scope && key.Access == g.Access {
+			return !losesObject(had[g.RoleKey], will[key.RoleKey])
+		}
+	}
+	return false
 }
 
 func lossReason(desired Desired, g grant.Grant) Reason {
@@ -235,7 +252,7 @@ func limit(changes []Change, o Observed, left map[grant.Account]bool, limits Lim
 // cost is how many grants a change takes away from people who did not expect it.
 func cost(c Change, members map[grant.RoleKey]int) int {
 	switch {
-	case c.Action == Revoke && c.Reason != ReasonExpired:
+	case c.Action == Revoke && c.Reason != ReasonExpired && c.Reason != ReasonMoved:
 		return 1
 	case c.Action == Provision && c.PriorRole != nil && losesObject(*c.PriorRole, *c.Role):
 		return members[c.Role.RoleKey]

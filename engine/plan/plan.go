@@ -32,6 +32,7 @@ const (
 	ReasonProduct    Reason = "product"    // the product's sources, masks or state changed
 	ReasonExpired    Reason = "expired"    // the approval's window is over
 	ReasonWithdrawn  Reason = "withdrawn"  // no live approval wants it any more
+	ReasonMoved      Reason = "moved"      // the principal changes to another role of the same scope and loses no column
 	ReasonDrift      Reason = "drift"      // somebody changed it on the platform
 	ReasonUnexpected Reason = "unexpected" // found on a role of ours, with no approval at all
 )

@@ -183,7 +183,7 @@ func holds(s *Set, c FlowCondition, req *AccessRequest, at time.Time) bool {
 		return !set || ok()
 	}
 	all := check(c.Type != "", func() bool { return req.Spec.Type == c.Type }) &&
-		check(len(c.Tags) > 0, func() bool { return AnyTag(c.Tags, TagsOfTarget(s, req.Spec.Target)) }) &&
+		check(len(c.Tags) > 0, func() bool { return AnyTag(c.Tags, TagsAsked(s, req)) }) &&
 		check(c.Domain != "", func() bool {
 			d, ok := DomainOfTarget(s, req.Spec.Target)
 			return ok && d == c.Domain

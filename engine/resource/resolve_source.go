@@ -182,3 +182,36 @@ func TagsOfTarget(s *Set, t Target) []string {
 	}
 	return slices.Sorted(maps.Keys(found))
 }
+
+// TagsAsked are the tags of what a request asks to see, sorted: of the target's
+// sources, and of its columns, or of the columns that the request names.
+func TagsAsked(s *Set, req *AccessRequest) []string {
+	if len(req.Spec.Columns) == 0 {
+		return TagsOfTarget(s, req.Spec.Target)
+	}
+	found := map[string]bool{}
+	for _, d := range SourcesOfTarget(s, req.Spec.Target) {
+		for _, tag := range d.Spec.Tags {
+			found[tag] = true
+		}
+		for _, c := range d.Spec.Columns {
+			if ColumnNamed(req.Spec.Columns, d, c.Name) {
+				for _, tag := range c.Tags {
+					found[tag] = true
+				}
+			}
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
+}
+
+// ColumnNamed reports whether any of the names means this column of this source:
+// a bare column name, table.column, or the source's whole name, a slash and the
+// column.
+func ColumnNamed(names []string, d *DataSource, column string) bool {
+	source := string(d.Ref().Name)
+	table := source[strings.LastIndexByte(source, '/')+1:]
+	return slices.ContainsFunc(names, func(n string) bool {
+		return n == column || n == table+"."+column || n == source+"/"+column
+	})
+}

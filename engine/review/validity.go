@@ -49,6 +49,9 @@ func (p panel) judge() []verdict {
 	out := make([]verdict, len(p.facts.Reviews))
 	for i, r := range p.facts.Reviews {
 		v := verdict{ReviewResult: ReviewResult{ID: r.ID, Actor: r.Actor, Verdict: r.Verdict, Reason: strings.TrimSpace(r.Body)}}
+		if said, err := ParseDirective(r.Body, r.Verdict, p.now); err == nil {
+			v.Reason = said.Reason
+		}
 		name, why := p.identify(r.Actor)
 		v.Person = name
 		if why == "" {
