@@ -85,7 +85,7 @@ func TestWhatWasNotReadHoldsARequest(t *testing.T) {
 		facts.Held = tc.held
 		j, err := s.judge().Judge(t.Context(), facts)
 		if err != nil || j.Outcome != tc.want {
-			raw, _ := json.Marshal(j.Judgement) //nolint:errcheck // for the message only
+			raw, _ := json.Marshal(j.Judgement) // for the message only
 			t.Errorf("want %s, got %v %s", tc.want, err, raw)
 		}
 	}
