@@ -92,7 +92,7 @@ func (w *workspace) present(ctx context.Context) (present, error) {
 }
 
 func (p present) outlook(req *resource.AccessRequest) (outlook, error) {
-	o := outlook{Asks: fmt.Sprintf("%s on %s", asks(req), audit.TargetText(req.Spec.Target)), Usually: paceOf(p.past, req)}
+	o := outlook{Asks: fmt.Sprintf("%s on %s", asks(req, ""), audit.TargetText(req.Spec.Target)), Usually: paceOf(p.past, req)}
 	until, _, err := resource.MaxEnd(p.set, req, p.now)
 	if err != nil {
 		return o, &exitError{code: exitFindings, err: err}

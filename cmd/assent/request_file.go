@@ -30,7 +30,7 @@ func (w *workspace) fileRequest(ctx context.Context, me *resource.User, o reques
 	}
 	folder := requestFolder(req.Spec.Target)
 	made := filed{name: req.Metadata.Name, file: repo.FileFor(req, folder)}
-	made.title = fmt.Sprintf("%s asks %s on %s", me.Metadata.Name, asks(req), audit.TargetText(req.Spec.Target))
+	made.title = fmt.Sprintf("%s asks %s on %s", me.Metadata.Name, asks(req, "for "), audit.TargetText(req.Spec.Target))
 	if made.raw, err = repo.Encode(req); err != nil {
 		return made, nil, &exitError{code: exitUsage, err: err, hint: "change the flag that the message is about"}
 	}
@@ -47,11 +47,11 @@ func (w *workspace) fileRequest(ctx context.Context, me *resource.User, o reques
 	return made, determine.NewProblems(w.snapshot, &result, w.now().UTC(), platformCapabilities), ctx.Err()
 }
 
-func asks(req *resource.AccessRequest) string {
+func asks(req *resource.AccessRequest, before string) string {
 	if req.Spec.Type == resource.MaskingException {
 		return "to see " + strings.Join(req.Spec.Columns, ", ")
 	}
-	return "for " + string(req.Spec.Level())
+	return before + string(req.Spec.Level())
 }
 
 func requestFolder(t resource.Target) string {
