@@ -23,13 +23,13 @@ var ErrTooCostly = errors.New("more than rules may use")
 // the machine is: the same question passes them everywhere or nowhere. A weight
 // is about a byte of memory.
 const (
-	maxSteps   = 2_000_000 // expressions; a decision takes some hundreds, a large one 50,000
-	maxInput   = 16 << 20  // weight of the input
-	maxOperand = 1 << 20   // weight of what one call of a growing builtin is given
-	maxGrown   = 64 << 20  // weight of what all of them are given together
-	maxFormat  = 4 << 10   // bytes of a format of sprintf
-	maxWidth   = 999       // of one verb in it
-	maxSource  = 1 << 20   // bytes of the organisation's rules, without their tests
+	maxSteps   = 500_000  // expressions; a decision takes some hundreds, a large one 50,000
+	maxInput   = 16 << 20 // weight of the input
+	maxOperand = 1 << 20  // weight of what one call of a growing builtin is given
+	maxGrown   = 64 << 20 // weight of what all of them are given together
+	maxFormat  = 4 << 10  // bytes of a format of sprintf
+	maxWidth   = 999      // of one verb in it
+	maxSource  = 1 << 20  // bytes of the organisation's rules, without their tests
 )
 
 // growing are the builtins that make a new text, list, set, object or number out
