@@ -140,7 +140,9 @@ func (w *workspace) draftRequest(me *resource.User, o requestOptions) (*resource
 	if _, ok := w.snapshot.Set.Find(resource.Ref{Kind: resource.KindDataProduct, Name: s.Target.Product}); o.product != "" && !ok {
 		var known []string
 		for p := range resource.Of[*resource.DataProduct](w.snapshot.Set) {
-			known = append(known, p.Metadata.Name)
+			if !p.Spec.Hidden || slices.Contains(resource.People(w.snapshot.Set, p.Spec.Audience), s.Requester) {
+				known = append(known, p.Metadata.Name)
+			}
 		}
 		return nil, usageErrorf("there are "+strings.Join(known, ", "), "no data product %q", o.product)
 	}
