@@ -49,11 +49,7 @@ func runPropose(ctx context.Context, g *global, keyFile, name, title string) err
 	if w.db.Bare() {
 		return usageErrorf("clone it, change the files there and run the command in the clone", "this repository has no work tree")
 	}
-	key, err := personKey(keyFile)
-	if err != nil {
-		return err
-	}
-	me, err := w.person(key)
+	key, me, err := w.whoAmI(keyFile)
 	if err != nil {
 		return err
 	}

@@ -210,11 +210,7 @@ func runRecertifyOpen(ctx context.Context, g *global, name string, o openOptions
 		_, err := g.stdout.Write(raw)
 		return err
 	}
-	key, err := personKey(o.key)
-	if err != nil {
-		return err
-	}
-	me, err := w.person(key)
+	key, me, err := w.whoAmI(o.key)
 	if err != nil {
 		return err
 	}

@@ -293,11 +293,7 @@ func runConfirm(ctx context.Context, g *global, batch, reason, keyFile string) e
 	if err != nil {
 		return err
 	}
-	person, err := personKey(keyFile)
-	if err != nil {
-		return err
-	}
-	me, err := w.person(person)
+	_, me, err := w.whoAmI(keyFile)
 	if err != nil {
 		return err
 	}

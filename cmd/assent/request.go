@@ -90,11 +90,7 @@ func runRequestNew(ctx context.Context, g *global, o requestOptions) error {
 	if err != nil {
 		return err
 	}
-	key, err := personKey(o.key)
-	if err != nil {
-		return err
-	}
-	me, err := w.person(key)
+	key, me, err := w.whoAmI(o.key)
 	if err != nil {
 		return err
 	}
@@ -175,11 +171,7 @@ func runRequestCancel(ctx context.Context, g *global, name, keyFile, reason stri
 	if err != nil {
 		return err
 	}
-	key, err := personKey(keyFile)
-	if err != nil {
-		return err
-	}
-	me, err := w.person(key)
+	key, me, err := w.whoAmI(keyFile)
 	if err != nil {
 		return err
 	}

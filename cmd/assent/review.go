@@ -56,11 +56,7 @@ func runReview(ctx context.Context, g *global, v review.Verdict, id string, o re
 	if err != nil {
 		return err
 	}
-	key, err := personKey(o.key)
-	if err != nil {
-		return err
-	}
-	me, err := w.person(key)
+	key, me, err := w.whoAmI(o.key)
 	if err != nil {
 		return err
 	}

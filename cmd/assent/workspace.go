@@ -266,6 +266,15 @@ func (w *workspace) person(key signature.Signer) (*resource.User, error) {
 	}
 }
 
+// whoAmI loads the key of whoever runs the command and finds whose it is.
+func (w *workspace) whoAmI(keyFile string) (key signature.Signer, me *resource.User, err error) {
+	if key, err = personKey(keyFile); err != nil {
+		return key, nil, err
+	}
+	me, err = w.person(key)
+	return key, me, err
+}
+
 // personKey loads the key of whoever runs the command.
 func personKey(flag string) (signature.Signer, error) {
 	path := flag

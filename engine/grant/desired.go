@@ -322,7 +322,7 @@ func (b *builder) wish() Wish {
 // validation refuses but a platform could not tell apart.
 func mergeAccounts(grants []Grant) []Grant {
 	slices.SortFunc(grants, func(x, y Grant) int {
-		return cmp.Or(x.Compare(y), slices.CompareFunc(x.Requests, y.Requests, compareRef))
+		return cmp.Or(x.Compare(y), slices.CompareFunc(x.Requests, y.Requests, resource.Ref.Compare))
 	})
 	var out []Grant
 	for _, g := range grants {
@@ -389,12 +389,8 @@ func (b *builder) addRole(key RoleKey, sources []*resource.DataSource, clear map
 }
 
 func sortedRefs(refs []resource.Ref) []resource.Ref {
-	out := slices.SortedFunc(slices.Values(refs), compareRef)
+	out := slices.SortedFunc(slices.Values(refs), resource.Ref.Compare)
 	return slices.Compact(out)
-}
-
-func compareRef(a, b resource.Ref) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
 
 func sortedKeys[V any](m map[string]V) []string {

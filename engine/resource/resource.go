@@ -4,6 +4,7 @@
 package resource
 
 import (
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 
@@ -50,6 +51,11 @@ type Name string
 type Ref struct {
 	Kind Kind `json:"kind"`
 	Name Name `json:"name"`
+}
+
+// Compare orders references by kind, then name.
+func (r Ref) Compare(o Ref) int {
+	return cmp.Or(cmp.Compare(r.Kind, o.Kind), cmp.Compare(r.Name, o.Name))
 }
 
 // String renders kind/name.

@@ -23,7 +23,7 @@ type Set struct {
 func NewSet(all ...Resource) *Set {
 	s := &Set{byRef: make(map[Ref]Resource, len(all)), byKind: map[Kind][]Resource{}}
 	sorted := slices.SortedFunc(slices.Values(all), func(a, b Resource) int {
-		return cmp.Or(compareRef(a.Ref(), b.Ref()), cmp.Compare(a.Origin().File, b.Origin().File))
+		return cmp.Or(a.Ref().Compare(b.Ref()), cmp.Compare(a.Origin().File, b.Origin().File))
 	})
 	for _, r := range sorted {
 		ref := r.Ref()
@@ -35,10 +35,6 @@ func NewSet(all ...Resource) *Set {
 		s.byKind[ref.Kind] = append(s.byKind[ref.Kind], r)
 	}
 	return s
-}
-
-func compareRef(a, b Ref) int {
-	return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Name, b.Name))
 }
 
 // Len is the number of resources.
@@ -137,7 +133,7 @@ func Diff(base, head *Set) []Change {
 			out = append(out, Change{Action: Added, Ref: ref, New: cur})
 		}
 	}
-	slices.SortFunc(out, func(a, b Change) int { return compareRef(a.Ref, b.Ref) })
+	slices.SortFunc(out, func(a, b Change) int { return a.Ref.Compare(b.Ref) })
 	return out
 }
 
