@@ -63,6 +63,9 @@ type State struct {
 	Ours grant.State `json:"ours"`
 	// Foreign is what others made around it: shown, never changed.
 	Foreign []Foreign `json:"foreign,omitempty"`
+	// Unknown are the objects that could not be read: what they hold is neither
+	// missing nor gone.
+	Unknown [][]string `json:"unknown,omitempty"`
 	// ServerID identifies the server itself, so that a connection that was
 	// repointed is noticed.
 	ServerID string `json:"serverId"`
@@ -75,6 +78,8 @@ type Foreign struct {
 	Principal string   `json:"principal"`
 	Path      []string `json:"path"`
 	Privilege string   `json:"privilege"`
+	Columns   []string `json:"columns,omitempty"`   // none for the object as a whole
+	Grantable bool     `json:"grantable,omitempty"` // the principal may pass it on
 	Grantor   string   `json:"grantor,omitempty"`
 }
 
@@ -120,15 +125,19 @@ const (
 	NoAccount       Code = "no-such-account"
 	NoObject        Code = "no-such-object"
 	NoColumn        Code = "no-such-column"
-	NotOurs         Code = "not-ours"         // the name is taken by something Assent did not make
-	NoRight         Code = "no-right"         // the engine's own account may not
-	Unsupported     Code = "unsupported"      // mask, level or object the platform cannot do
-	Busy            Code = "busy"             // locks or conflicts outlasted the retries
-	StillReadable   Code = "still-readable"   // effective access remains by another path
-	NotReadBack     Code = "not-read-back"    // the statement succeeded, the read-back disagrees
-	Behind          Code = "ledger-behind"    // the batch is older than what the platform has seen
-	Unreachable     Code = "unreachable"      // connection refused, lost or timed out
-	WrongCredential Code = "wrong-credential" // the platform refused the engine's own login
+	NotOurs         Code = "not-ours"          // the name is taken by something Assent did not make
+	NoRight         Code = "no-right"          // the engine's own account may not
+	Unsupported     Code = "unsupported"       // mask, level or object the platform cannot do
+	Busy            Code = "busy"              // locks or conflicts outlasted the retries
+	StillReadable   Code = "still-readable"    // effective access remains by another path
+	NotReadBack     Code = "not-read-back"     // the statement succeeded, the read-back disagrees
+	Behind          Code = "ledger-behind"     // the batch is older than what the platform has seen
+	Unreachable     Code = "unreachable"       // connection refused, lost or timed out
+	WrongCredential Code = "wrong-credential"  // the platform refused the engine's own login
+	Untrusted       Code = "untrusted-server"  // the server's certificate does not prove who it is
+	Ambiguous       Code = "ambiguous-account" // the name matches more than one account
+	TooBroad        Code = "engine-too-broad"  // the engine's own account may do what it must not
+	BadName         Code = "bad-name"          // too long, or not a name on this platform
 )
 
 // Outcome is how one change ended.

@@ -1,0 +1,77 @@
+package platform
+
+import "context"
+
+// The interfaces below are what a platform may offer beside Platform. A command
+// that needs one and does not find it says that the platform cannot do it.
+
+// Inspector says who can read what, by every path there is, whoever opened it.
+type Inspector interface {
+	Effective(ctx context.Context, q Question) (Effective, error)
+}
+
+// Question asks for effective access: everybody's to Path, everything that
+// Principal has, or one's to the other. Path may stop early, at a schema or a
+// database, and then means everything below; at least one field is set.
+type Question struct {
+	Path      []string `json:"path,omitempty"`
+	Principal string   `json:"principal,omitempty"`
+}
+
+// Effective is the answer, ordered by principal, path, origin and way.
+type Effective struct {
+	Access []Access `json:"access"`
+	// Unknown are the parts that could not be read: nobody may take them for closed.
+	Unknown []string `json:"unknown,omitempty"`
+}
+
+// Origin says who opened a way to data.
+type Origin string
+
+// The origins.
+const (
+	ByUs       Origin = "assent"     // a role of ours
+	ByOthers   Origin = "others"     // a privilege that somebody else granted, to the principal or to a role it is in
+	ByPublic   Origin = "public"     // a privilege of everybody
+	ByOwner    Origin = "owner"      // the principal owns it, or acts as the owner
+	BySuper    Origin = "superuser"  // the principal is not checked at all
+	ByBuiltIn  Origin = "predefined" // a role of the platform itself, such as pg_read_all_data
+	ByDatabase Origin = "database"   // a privilege on the database or the whole server, where platforms have these
+)
+
+// Access is one way in which one principal reaches one object.
+type Access struct {
+	Principal  string   `json:"principal"` // an account, or PUBLIC
+	Path       []string `json:"path"`
+	Privileges []string `json:"privileges"`        // SELECT, INSERT …, ordered
+	Columns    []string `json:"columns,omitempty"` // none for all of them
+	Masked     []string `json:"masked,omitempty"`  // of these, seen behind a mask
+	Origin     Origin   `json:"origin"`
+	// Via is the chain of roles from the principal to whom the privilege was
+	// granted; empty where it is the principal itself.
+	Via     []string `json:"via,omitempty"`
+	Grantor string   `json:"grantor,omitempty"`
+}
+
+// Releaser lets go of a table before its owner changes it.
+type Releaser interface {
+	// Release drops everything of ours that would keep the owner from altering
+	// or dropping the object, so that access through it ends until the next
+	// round makes it anew. It returns the statements; with dry it runs none.
+	Release(ctx context.Context, path []string, dry bool) ([]Statement, error)
+}
+
+// SelfAuditor judges the engine's own account on the platform.
+type SelfAuditor interface {
+	// SelfAudit needs a connection. Findings are ordered, the grave ones first.
+	SelfAudit(ctx context.Context) ([]Finding, error)
+}
+
+// Finding is one thing that is wrong with the engine's own account or server.
+type Finding struct {
+	Code string `json:"code"` // stable, such as superuser or no-tls
+	// Refuse says that the engine must not write here; otherwise it warns.
+	Refuse bool   `json:"refuse"`
+	Text   string `json:"text"` // a sentence
+	Fix    string `json:"fix"`  // the statement or step that mends it
+}
