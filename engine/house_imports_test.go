@@ -38,6 +38,7 @@ var mayImport = map[string][]string{
 	"engine/platform":              {"engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/sandbox":      {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/postgres":     {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/platform/mysql":        {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/platformtest": {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/determine": {
 		"engine/diag", "engine/resource", "engine/validate", "engine/repo", "engine/review", "engine/policy",
@@ -57,6 +58,7 @@ var mayImport = map[string][]string{
 var onlyIn = map[string][]string{
 	"github.com/open-policy-agent/": {"engine/policy", "policies"},
 	"github.com/jackc/":             {"engine/platform/postgres"},
+	"github.com/go-sql-driver/":     {"engine/platform/mysql"},
 	"github.com/go-git/":            {"engine/gitdb"},
 	"zombiezen.com/":                {"engine/platform/sandbox"},
 }
