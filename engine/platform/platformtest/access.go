@@ -2,6 +2,7 @@ package platformtest
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/platform"
@@ -87,7 +88,7 @@ func accessCases() []testCase {
 			k := e.key("x")
 			k.Scope = resource.Ref{
 				Kind: resource.KindDataSource,
-				Name: resource.Name(string(e.h.Connection()) + "/" + e.h.Database() + "/" + e.h.Schema() + "/people"),
+				Name: resource.Name(string(e.h.Connection()) + "/" + strings.Join(e.path("people"), "/")),
 			}
 			r := role(k, e.maskedPeople("people"))
 			e.ok(provision(r), allow(member(k, "ann")))
@@ -145,7 +146,7 @@ func newColumn(e *env) {
 func (e *env) canWrite() {
 	e.Helper()
 	if !slices.Contains(e.p.Capabilities().AccessLevels, resource.Write) {
-		e.Skip("the platform does not claim the write level")
+		e.Skipf("the platform does not claim the write level")
 	}
 }
 
@@ -270,7 +271,7 @@ func bothLevels(e *env) {
 // unchanged asserts, where the harness can try, that the account changes no row.
 func (e *env) unchanged(account, address string) {
 	e.Helper()
-	c, ok := e.h.(Changer)
+	c, ok := offered[Changer](e)
 	if !ok {
 		return
 	}

@@ -248,7 +248,7 @@ func nameCases() []testCase {
 
 func (e *env) canName(kind string, names ...string) {
 	e.Helper()
-	n, ok := e.h.(Namer)
+	n, ok := offered[Namer](e)
 	if !ok {
 		return
 	}

@@ -3,8 +3,8 @@ package platformtest
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
-	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -22,19 +22,18 @@ const caseTimeout = 60 * time.Second
 // env is one case: a harness, the platform as the engine holds it, and the
 // position of the ledger, which grows with every batch.
 type env struct {
-	*testing.T
-	ctx  context.Context
-	h    Harness
-	p    platform.Platform
-	open Opener
-	seq  uint64
+	T
+	ctx context.Context
+	h   Harness
+	p   platform.Platform
+	seq uint64
 }
 
-func newEnv(t *testing.T, open Opener) *env {
+func newEnv(t T, h Harness) *env {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), caseTimeout)
 	t.Cleanup(cancel)
-	e := &env{T: t, ctx: ctx, h: open(t), open: open}
+	e := &env{T: t, ctx: ctx, h: h}
 	e.restart()
 	t.Cleanup(func() {
 		if e.p != nil {
@@ -58,11 +57,6 @@ func (e *env) restart() {
 		e.Fatalf("open platform: %v", err)
 	}
 	e.p = p
-}
-
-// sub runs a case inside the case, on a harness of its own.
-func (e *env) sub(name string, run func(e *env)) {
-	e.T.Run(name, func(t *testing.T) { run(newEnv(t, e.open)) })
 }
 
 func (e *env) must(what string, err error) {
@@ -111,7 +105,13 @@ func (e *env) people(name string) {
 	e.table(peopleTable(name))
 }
 
-func (e *env) path(table string) []string { return []string{e.h.Database(), e.h.Schema(), table} }
+// path is where a table is: a platform without schemas has paths of two parts.
+func (e *env) path(table string) []string {
+	if e.h.Schema() == "" {
+		return []string{e.h.Database(), table}
+	}
+	return []string{e.h.Database(), e.h.Schema(), table}
+}
 
 // key is the reading role of a product, through the default profile.
 func (e *env) key(product string) grant.RoleKey {
@@ -320,12 +320,21 @@ func hiddenPeople() [][]string {
 
 func peopleColumns() []string { return []string{"id", "city", "iban"} }
 
+// offered finds an optional interface of the harness.
+func offered[O any](e *env) (O, bool) {
+	o, ok := e.h.(O)
+	if l, limited := e.h.(Limited); ok && limited {
+		ok = l.Offers(reflect.TypeFor[O]().Name())
+	}
+	return o, ok
+}
+
 // optional finds an optional interface of the harness or skips the case.
-func optional[T any](e *env) T {
+func optional[O any](e *env) O {
 	e.Helper()
-	o, ok := e.h.(T)
+	o, ok := offered[O](e)
 	if !ok {
-		e.Skipf("the harness does not implement %T", (*T)(nil))
+		e.Skipf("the harness does not offer %s", reflect.TypeFor[O]().Name())
 	}
 	return o
 }

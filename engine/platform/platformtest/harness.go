@@ -15,7 +15,8 @@ import (
 type Harness interface {
 	// Connection is the name that grants on this place carry.
 	Connection() resource.Name
-	// Database and Schema are the first two parts of every table's path.
+	// Database and Schema are the first two parts of every table's path; an
+	// empty Schema is left out.
 	Database() string
 	Schema() string
 	// Platform opens the platform as the engine, as after a restart. The

@@ -156,7 +156,7 @@ func levels(e *env) {
 
 func nativeExpiry(e *env) {
 	if !e.p.Capabilities().NativeExpiry {
-		e.Skip("the platform does not claim native expiry")
+		e.Skipf("the platform does not claim native expiry")
 	}
 	e.people("people")
 	e.accounts("ann")
@@ -170,7 +170,7 @@ func nativeExpiry(e *env) {
 			break
 		}
 		if time.Now().After(deadline) {
-			e.Fatal("the grant has not ended by itself")
+			e.Fatalf("the grant has not ended by itself")
 		}
 	}
 	out := e.apply(revoke(g))

@@ -211,7 +211,7 @@ func everyMask(e *env) {
 	e.accounts("ann")
 	claimed := e.p.Capabilities().Masks
 	if len(claimed) == 0 {
-		e.Fatal("the platform claims no mask at all")
+		e.Fatalf("the platform claims no mask at all")
 	}
 	for i, s := range maskSamples() {
 		if !slices.Contains(claimed, s.mask.Type) {
@@ -275,7 +275,7 @@ func profileMove(e *env) {
 func shortPartial(e *env) {
 	m := resource.Mask{Type: resource.MaskPartial, KeepFirst: 2, KeepLast: 2}
 	if !slices.Contains(e.p.Capabilities().Masks, m.Type) {
-		e.Skip("the platform does not claim partial masks")
+		e.Skipf("the platform does not claim partial masks")
 	}
 	short := []string{"a", "ab", "abc", "abcd"}
 	t := Table{Name: "codes", Columns: []string{"id", "code"}}
@@ -297,7 +297,7 @@ func shortPartial(e *env) {
 func roundText(e *env) {
 	m := resource.Mask{Type: resource.MaskRound}
 	if !slices.Contains(e.p.Capabilities().Masks, m.Type) {
-		e.Skip("the platform does not claim round masks")
+		e.Skipf("the platform does not claim round masks")
 	}
 	e.table(Table{Name: "codes", Columns: []string{"id", "code"}, Rows: [][]string{{"1", "12 Elm Street"}, {"2", "secret"}}})
 	e.accounts("ann")

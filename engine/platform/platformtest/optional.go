@@ -44,3 +44,11 @@ type Changer interface {
 	// Delete removes the rows where key equals keyValue.
 	Delete(ctx context.Context, account, address, key, keyValue string) error
 }
+
+// Limited is a Harness that has the methods of optional interfaces that it does
+// not offer, because what it speaks to says at run time what it can.
+type Limited interface {
+	// Offers says whether the interface of that name, such as "Filterer", is
+	// more than its methods.
+	Offers(name string) bool
+}
