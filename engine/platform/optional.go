@@ -1,6 +1,10 @@
 package platform
 
-import "context"
+import (
+	"cmp"
+	"context"
+	"slices"
+)
 
 // The interfaces below are what a platform may offer beside Platform. A command
 // that needs one and does not find it says that the platform cannot do it.
@@ -51,6 +55,46 @@ type Access struct {
 	// granted; empty where it is the principal itself.
 	Via     []string `json:"via,omitempty"`
 	Grantor string   `json:"grantor,omitempty"`
+}
+
+// Below reports whether a path is the one asked for, or lies below it. No path
+// asks for everything.
+func (q Question) Below(path []string) bool {
+	return len(q.Path) <= len(path) && slices.Equal(q.Path, path[:len(q.Path)])
+}
+
+// About reports whether the question is about a principal.
+func (q Question) About(principal string) bool { return q.Principal == "" || q.Principal == principal }
+
+// Sort puts the answer in its order, joins the ways that differ in the privilege
+// alone, and drops repeats.
+func (e *Effective) Sort() {
+	slices.SortStableFunc(e.Access, compareAccess)
+	var out []Access
+	for _, a := range e.Access {
+		if n := len(out); n > 0 && compareAccess(out[n-1], a) == 0 {
+			out[n-1].Privileges = append(out[n-1].Privileges, a.Privileges...)
+			continue
+		}
+		a.Privileges = slices.Clone(a.Privileges)
+		out = append(out, a)
+	}
+	for i := range out {
+		slices.Sort(out[i].Privileges)
+		out[i].Privileges = slices.Compact(out[i].Privileges)
+	}
+	e.Access = out
+	slices.Sort(e.Unknown)
+	e.Unknown = slices.Compact(e.Unknown)
+}
+
+// compareAccess orders ways by everything but their privileges.
+func compareAccess(a, b Access) int {
+	return cmp.Or(
+		cmp.Compare(a.Principal, b.Principal), slices.Compare(a.Path, b.Path), cmp.Compare(a.Origin, b.Origin),
+		slices.Compare(a.Via, b.Via), cmp.Compare(a.Grantor, b.Grantor),
+		slices.Compare(a.Columns, b.Columns), slices.Compare(a.Masked, b.Masked),
+	)
 }
 
 // Releaser lets go of a table before its owner changes it.
