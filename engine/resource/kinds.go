@@ -244,7 +244,26 @@ const (
 	MaskRegex    MaskType = "regex"
 	MaskPartial  MaskType = "partial"
 	MaskRound    MaskType = "round"
+	MaskTruncate MaskType = "truncate"
 )
+
+// DateUnit is how much of a date or a time a mask of type truncate shows.
+type DateUnit string
+
+// The units. Weeks begin on Monday.
+const (
+	UnitYear    DateUnit = "year"
+	UnitQuarter DateUnit = "quarter"
+	UnitMonth   DateUnit = "month"
+	UnitWeek    DateUnit = "week"
+	UnitDay     DateUnit = "day"
+	UnitHour    DateUnit = "hour"
+)
+
+// DateUnits are the units, the coarse ones first.
+func DateUnits() []DateUnit {
+	return []DateUnit{UnitYear, UnitQuarter, UnitMonth, UnitWeek, UnitDay, UnitHour}
+}
 
 // Mask says how a column is hidden. Which fields count depends on Type.
 type Mask struct {
@@ -255,6 +274,7 @@ type Mask struct {
 	KeepFirst   int      `yaml:"keepFirst,omitempty" json:"keepFirst,omitempty"`     // partial: characters left clear at the start
 	KeepLast    int      `yaml:"keepLast,omitempty" json:"keepLast,omitempty"`       // partial: characters left clear at the end
 	Digits      int      `yaml:"digits,omitempty" json:"digits,omitempty"`           // round: decimal digits kept; negative rounds to tens
+	Unit        DateUnit `yaml:"unit,omitempty" json:"unit,omitempty"`               // truncate: shown is the start of it, in UTC
 }
 
 // MaskingPolicy hides every column that it matches.

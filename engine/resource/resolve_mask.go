@@ -15,7 +15,7 @@ type ColumnMask struct {
 
 // MaskStrength orders mask types: the higher hides more. Unknown types are 0.
 func MaskStrength(t MaskType) int {
-	order := []MaskType{MaskRound, MaskPartial, MaskRegex, MaskHash, MaskConstant, MaskNull}
+	order := []MaskType{MaskRound, MaskTruncate, MaskPartial, MaskRegex, MaskHash, MaskConstant, MaskNull}
 	return slices.Index(order, t) + 1
 }
 

@@ -103,7 +103,7 @@ func explainMasking() []diag.Explanation {
 			Fix: "Use RE2 syntax: no look-around, no back references.", Example: "mask:\n  type: regex\n  pattern: '[0-9]'\n  replacement: '#'"},
 		{Code: MaskFields, Title: "Fields that do not fit the type of a mask",
 			Why: "A field of another type is a sign that another mask was meant.",
-			Fix: "constant takes value; regex takes pattern and replacement; partial takes keepFirst and keepLast; round takes digits; null and hash take nothing. Put null in quotes, because YAML reads it as nothing.", Example: "mask:\n  type: \"null\""},
+			Fix: "constant takes value; regex takes pattern and replacement; partial takes keepFirst and keepLast; round takes digits; truncate takes unit; null and hash take nothing. Put null in quotes, because YAML reads it as nothing.", Example: "mask:\n  type: \"null\""},
 		{Code: MaskMatchesNone, Title: "A policy that masks no column",
 			Why: "Somebody believes in a mask that is not there.",
 			Fix: "Check tags, columns and domain. What is stated has to hold at once. Tags are those of columns."},

@@ -35,6 +35,7 @@ func (c *check) mask(r resource.Resource, path []any, m resource.Mask) {
 		{"keepFirst", m.KeepFirst != 0, resource.MaskPartial},
 		{"keepLast", m.KeepLast != 0, resource.MaskPartial},
 		{"digits", m.Digits != 0, resource.MaskRound},
+		{"unit", m.Unit != "", resource.MaskTruncate},
 	}
 	for _, f := range fields {
 		if f.set && f.of != m.Type {

@@ -164,7 +164,23 @@ func maskSamples() []maskSample {
 		{resource.Mask{Type: resource.MaskRound, Digits: -2}, []string{"1234.5", "-1260", "7"}, checkNumbers(1200, -1300, 0)},
 		{resource.Mask{Type: resource.MaskRound, Digits: 1}, []string{"1234.56", "-0.04", "3"}, checkNumbers(1234.6, 0, 3)},
 		{resource.Mask{Type: resource.MaskRound}, []string{"1234.56", "0.4", "3"}, checkNumbers(1235, 0, 3)},
+		truncated(resource.UnitYear, "2020-01-01", "1999-01-01", "2024-01-01"),
+		truncated(resource.UnitQuarter, "2020-01-01", "1999-10-01", "2024-07-01"),
+		truncated(resource.UnitMonth, "2020-02-01", "1999-12-01", "2024-07-01"),
+		truncated(resource.UnitWeek, "2020-02-24", "1999-12-27", "2024-07-15"),
+		truncated(resource.UnitDay, "2020-02-29", "1999-12-31", "2024-07-15"),
+		truncated(resource.UnitHour, "2020-02-29T00:00:00Z", "1999-12-31T23:00:00Z", "2024-07-15T09:00:00Z"),
+		{resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitMonth},
+			[]string{"2023-02-29", "0000-01-01", "12 Elm Street"}, exactly("<null>", "<null>", "<null>")},
+		{resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitHour},
+			[]string{"1900-02-29 10:00:00", "2020-02-29T24:00:00Z", "2020-02-29T10:00:00+02:00"}, exactly("<null>", "<null>", "<null>")},
 	}
+}
+
+// truncated is what a leap day, the last second of a year and a Monday become.
+func truncated(unit resource.DateUnit, want ...string) maskSample {
+	return maskSample{resource.Mask{Type: resource.MaskTruncate, Unit: unit},
+		[]string{"2020-02-29", "1999-12-31T23:59:59.999Z", "2024-07-15 09:30:00"}, exactly(want...)}
 }
 
 func checkHash(clear []string) func([]string) error {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -31,6 +32,8 @@ type column struct {
 //	partial   as text, asterisks but for the ends; all asterisks where the
 //	          ends would meet
 //	round     numbers, rounded; numbers written as text likewise, other text NULL
+//	truncate  the start of the unit, in UTC, of the column's type; of ISO dates
+//	          written as text likewise as text, other text NULL
 func expression(c column, m *resource.Mask) (sql string, reads bool, err error) {
 	ref := "t." + ident(c.name)
 	if m == nil {
@@ -55,6 +58,8 @@ func expression(c column, m *resource.Mask) (sql string, reads bool, err error) 
 		return partial(text, m.KeepFirst, m.KeepLast)
 	case resource.MaskRound:
 		return round(c, ref, m.Digits)
+	case resource.MaskTruncate:
+		return truncate(c, ref, m.Unit)
 	default:
 		return "", false, fmt.Errorf("mask column %s: no mask type %q", c.name, m.Type)
 	}
@@ -117,5 +122,36 @@ func round(c column, ref string, digits int) (string, bool, error) {
 			" THEN pg_catalog.round(%[1]s::pg_catalog.text::pg_catalog.numeric, %[2]d)::pg_catalog.text END", ref, digits), true, nil
 	default:
 		return "", false, fmt.Errorf("round column %s: its type %s is no number", c.name, c.declared)
+	}
+}
+
+// isoDate matches the text of a date that exists, from the year 1 on, with or
+// without a time in UTC.
+const isoDate = `^(?!0000)([0-9]{4}-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))` +
+	`|([0-9]{2}(0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)` +
+	`([T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?Z?)?$`
+
+func truncate(c column, ref string, unit resource.DateUnit) (string, bool, error) {
+	if !slices.Contains(resource.DateUnits(), unit) {
+		return "", false, fmt.Errorf("truncate column %s: no unit %q", c.name, unit)
+	}
+	u := literal(string(unit))
+	switch {
+	case c.system && c.base == "timestamptz":
+		return fmt.Sprintf("pg_catalog.date_trunc(%s, %s::pg_catalog.timestamptz, 'UTC')::%s", u, ref, c.typ), true, nil
+	case c.system && (c.base == "timestamp" || c.base == "date"):
+		return fmt.Sprintf("pg_catalog.date_trunc(%s, %s::pg_catalog.timestamp)::%s", u, ref, c.typ), true, nil
+	case c.system && c.category == "S":
+		part := func(from, n int) string {
+			return fmt.Sprintf("pg_catalog.substr(%s::pg_catalog.text, %d, %d)", ref, from, n)
+		}
+		start := fmt.Sprintf("pg_catalog.to_char(pg_catalog.date_trunc(%s, pg_catalog.make_date(%s::pg_catalog.int4, %s::pg_catalog.int4, %s::pg_catalog.int4)"+
+			"::pg_catalog.timestamp), 'YYYY-MM-DD')", u, part(1, 4), part(6, 2), part(9, 2))
+		if unit == resource.UnitHour {
+			start = part(1, 10) + " || 'T' || pg_catalog.rpad(" + part(12, 2) + ", 2, '0') || ':00:00Z'"
+		}
+		return fmt.Sprintf(`CASE WHEN %s::pg_catalog.text COLLATE "C" ~ %s THEN %s END`, ref, literal(isoDate), start), true, nil
+	default:
+		return "", false, fmt.Errorf("truncate column %s: its type %s is no date", c.name, c.declared)
 	}
 }

@@ -21,13 +21,14 @@ func TestMasksOfTypedColumns(t *testing.T) {
 		`CREATE TYPE shop.mood AS ENUM ('sad', 'ok')`,
 		`CREATE DOMAIN shop.email AS varchar(40) NOT NULL CHECK (VALUE LIKE '%@%')`,
 		`CREATE DOMAIN shop.mail2 AS shop.email`,
-		`CREATE TABLE shop.typed (id int, small int2, amount numeric(10,2), ratio float8, day date, at timestamptz, yes bool,
+		`CREATE TABLE shop.typed (id int, small int2, amount numeric(10,2), ratio float8, day date, at timestamptz, local timestamp(3), yes bool,
 			who uuid, code varchar(3), fixed char(4), doc jsonb, tags text[], raw bytea, feel shop.mood, mail shop.email, mail2 shop.mail2, addr inet)`,
-		`INSERT INTO shop.typed VALUES (1234, 32767, 1234.56, 'NaN', '2020-02-29', '2020-02-29 12:00+00', true,
+		`INSERT INTO shop.typed VALUES (1234, 32767, 1234.56, 'NaN', '2020-02-29', '2020-02-29 12:00+00', '2020-02-29 23:59:59.999', true,
 			'00000000-0000-0000-0000-000000000001', 'abc', 'wxyz', '{"a":1}', '{a,b}', '\x00ff', 'ok', 'ann@x.org', 'ann@y.org', '10.0.0.1')`,
 		`GRANT USAGE ON SCHEMA shop TO PUBLIC`)
 	const null = "<null>"
 	constant := func(v string) resource.Mask { return resource.Mask{Type: resource.MaskConstant, Value: v} }
+	cut := func(u resource.DateUnit) resource.Mask { return resource.Mask{Type: resource.MaskTruncate, Unit: u} }
 	rounded := func(d int) resource.Mask { return resource.Mask{Type: resource.MaskRound, Digits: d} }
 	partly := func(a, b int) resource.Mask {
 		return resource.Mask{Type: resource.MaskPartial, KeepFirst: a, KeepLast: b}
@@ -66,6 +67,13 @@ func TestMasksOfTypedColumns(t *testing.T) {
 		{"amount", rounded(1), "1234.6", "numeric"},
 		{"ratio", rounded(1), "NaN", "numeric"},
 		{"code", rounded(0), null, "text"},
+		{"day", cut(resource.UnitMonth), "2020-02-01", "date"},
+		{"day", cut(resource.UnitHour), "2020-02-29", "date"},
+		{"at", cut(resource.UnitDay), "2020-02-29 00:00:00+00", "timestamp with time zone"},
+		{"at", cut(resource.UnitWeek), "2020-02-24 00:00:00+00", "timestamp with time zone"},
+		{"local", cut(resource.UnitHour), "2020-02-29 23:00:00", "timestamp(3) without time zone"},
+		{"local", cut(resource.UnitQuarter), "2020-01-01 00:00:00", "timestamp(3) without time zone"},
+		{"code", cut(resource.UnitYear), null, "text"},
 		{"mail", resource.Mask{Type: resource.MaskRegex, Pattern: `^[^@]+`, Replacement: `x`}, "x@x.org", "text"},
 		{"day", resource.Mask{Type: resource.MaskRegex, Pattern: `-\d+`, Replacement: `-00`}, "2020-00-00", "text"},
 	}
@@ -82,6 +90,14 @@ func TestMasksOfTypedColumns(t *testing.T) {
 		}
 		f.ok(retire(r))
 	}
+	// Days begin where UTC's do, wherever the reader is.
+	mustExec(t, f.admin, `ALTER ROLE ann SET timezone = 'Asia/Tokyo'`)
+	r := f.role("tokyo", f.object("typed", hiddenAs("at", cut(resource.UnitDay))))
+	f.ok(provision(r), allow(r, "ann"))
+	if got := f.reads("ann", r, "at"); got[0][0] != "2020-02-29 09:00:00+09" {
+		t.Errorf("in Tokyo, the day begins at %q", got[0][0])
+	}
+	f.ok(retire(r))
 	for _, column := range []string{"id", "amount", "doc", "tags", "raw", "feel", "mail2", "at"} {
 		r := f.role("h", f.object("typed", hiddenAs(column, mask(resource.MaskHash))))
 		f.ok(provision(r), allow(r, "ann"))
@@ -92,6 +108,10 @@ func TestMasksOfTypedColumns(t *testing.T) {
 	}
 	for _, column := range []string{"day", "doc", "yes", "tags", "feel"} {
 		r := f.role("bad", f.object("typed", hiddenAs(column, rounded(0))))
+		f.want(f.apply(provision(r)), "failed/unsupported")
+	}
+	for _, column := range []string{"id", "doc", "yes", "addr", "tags"} {
+		r := f.role("bad", f.object("typed", hiddenAs(column, cut(resource.UnitMonth))))
 		f.want(f.apply(provision(r)), "failed/unsupported")
 	}
 }
@@ -167,6 +187,7 @@ func TestDefinition(t *testing.T) {
 	for _, m := range []resource.Mask{
 		{Type: "rot13"}, {Type: resource.MaskPartial, KeepFirst: -1}, {Type: resource.MaskConstant, Value: "\x00"},
 		{Type: resource.MaskRegex, Pattern: "\x00"}, {Type: resource.MaskRegex, Pattern: "a", Replacement: "\xff"}, {Type: resource.MaskRound, Digits: 99999},
+		{Type: resource.MaskTruncate}, {Type: resource.MaskTruncate, Unit: "decade"},
 	} {
 		if sql, _, err := expression(num, &m); err == nil {
 			t.Errorf("%+v becomes %s", m, sql)

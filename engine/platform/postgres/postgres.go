@@ -102,7 +102,7 @@ func (p *Postgres) Capabilities() platform.Capabilities {
 	return platform.Capabilities{
 		Masks: []resource.MaskType{
 			resource.MaskNull, resource.MaskConstant, resource.MaskHash,
-			resource.MaskRegex, resource.MaskPartial, resource.MaskRound,
+			resource.MaskRegex, resource.MaskPartial, resource.MaskRound, resource.MaskTruncate,
 		},
 		AccessLevels: []resource.AccessLevel{resource.Read, resource.Write},
 		EndSessions:  !p.cfg.NoEndSessions,

@@ -48,7 +48,9 @@
 // group. partial leaves the given numbers of characters clear at the ends and
 // shows an asterisk for each one between; a value that is not longer than both
 // ends together is hidden whole. round reads a number, rounds half away from
-// zero, and gives NULL for anything else. NULL stays NULL, but for constant.
+// zero, and gives NULL for anything else. truncate reads a date such as
+// 2020-02-29, or one with a time in UTC, and shows the start of the unit that
+// it is in; anything else is NULL. NULL stays NULL, but for constant.
 //
 // A member at the write level may INSERT, UPDATE and DELETE rows of a table
 // that is open as a whole and clear. Where a column is not listed, rows may be

@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"zombiezen.com/go/sqlite"
 
@@ -49,6 +51,11 @@ func checkMask(m resource.Mask) error {
 			return fmt.Errorf("digits are outside -%d to %d", maxRoundDigits, maxRoundDigits)
 		}
 		return nil
+	case resource.MaskTruncate:
+		if !slices.Contains(resource.DateUnits(), m.Unit) {
+			return fmt.Errorf("unit %q is unknown", m.Unit)
+		}
+		return nil
 	default:
 		return fmt.Errorf("mask type %q is unknown", m.Type)
 	}
@@ -69,6 +76,8 @@ func maskSQL(column string, m resource.Mask, prefix string) string {
 		return fmt.Sprintf("%spartial(%s, %d, %d)", prefix, c, m.KeepFirst, m.KeepLast)
 	case resource.MaskRound:
 		return fmt.Sprintf("%sround(%s, %d)", prefix, c, m.Digits)
+	case resource.MaskTruncate:
+		return fmt.Sprintf("%struncate(%s, %s)", prefix, c, literal(string(m.Unit)))
 	default: // null, and anything that is not known: hidden
 		return "NULL"
 	}
@@ -120,6 +129,9 @@ func registerMasks(conn *sqlite.Conn, salt, prefix string) error {
 		}},
 		{"round", 2, func(text string, args []sqlite.Value) (sqlite.Value, error) {
 			return roundText(text, args[1].Int()), nil
+		}},
+		{"truncate", 2, func(text string, args []sqlite.Value) (sqlite.Value, error) {
+			return truncateText(text, resource.DateUnit(args[1].Text())), nil
 		}},
 	}
 	for _, fn := range functions {
@@ -173,4 +185,39 @@ func roundText(text string, digits int) sqlite.Value {
 		return sqlite.IntegerValue(int64(x))
 	}
 	return sqlite.FloatValue(x)
+}
+
+var timePart = regexp.MustCompile(`^[T ]([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]([.][0-9]{1,9})?Z?$`)
+
+// truncateText is the start of the unit that an ISO date is in, with or without
+// a time in UTC; what is none is NULL.
+func truncateText(text string, unit resource.DateUnit) sqlite.Value {
+	if len(text) < len(time.DateOnly) {
+		return sqlite.Value{}
+	}
+	day, clock := text[:len(time.DateOnly)], text[len(time.DateOnly):]
+	t, err := time.Parse(time.DateOnly, day)
+	if err != nil || t.Year() == 0 || clock != "" && !timePart.MatchString(clock) {
+		return sqlite.Value{}
+	}
+	switch unit {
+	case resource.UnitYear:
+		t = t.AddDate(0, 1-int(t.Month()), 1-t.Day())
+	case resource.UnitQuarter:
+		t = t.AddDate(0, -(int(t.Month())-1)%3, 1-t.Day())
+	case resource.UnitMonth:
+		t = t.AddDate(0, 0, 1-t.Day())
+	case resource.UnitWeek:
+		t = t.AddDate(0, 0, -(int(t.Weekday())+6)%7)
+	case resource.UnitDay:
+	case resource.UnitHour:
+		hour := "00"
+		if clock != "" {
+			hour = clock[1:3]
+		}
+		return sqlite.TextValue(day + "T" + hour + ":00:00Z")
+	default:
+		return sqlite.Value{}
+	}
+	return sqlite.TextValue(t.Format(time.DateOnly))
 }

@@ -84,6 +84,7 @@ func TestCheckMaskRefusesWhatWouldHideNothing(t *testing.T) {
 		{Type: resource.MaskRegex}, {Type: resource.MaskRegex, Pattern: "("}, {Type: resource.MaskRegex, Pattern: "a\x00"},
 		{Type: resource.MaskConstant, Value: "a\x00b"},
 		{Type: resource.MaskPartial, KeepFirst: -1}, {Type: resource.MaskPartial, KeepLast: -1},
+		{Type: resource.MaskTruncate}, {Type: resource.MaskTruncate, Unit: "decade"},
 		{Type: resource.MaskRound, Digits: 16}, {Type: resource.MaskRound, Digits: -16},
 	} {
 		if checkMask(m) == nil {

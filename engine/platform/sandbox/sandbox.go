@@ -151,7 +151,7 @@ func (s *Sandbox) Capabilities() platform.Capabilities {
 	return platform.Capabilities{
 		Masks: []resource.MaskType{
 			resource.MaskNull, resource.MaskConstant, resource.MaskHash,
-			resource.MaskRegex, resource.MaskPartial, resource.MaskRound,
+			resource.MaskRegex, resource.MaskPartial, resource.MaskRound, resource.MaskTruncate,
 		},
 		AccessLevels: []resource.AccessLevel{resource.Read, resource.Write},
 		NativeExpiry: s.cfg.Now != nil,
