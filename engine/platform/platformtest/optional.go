@@ -52,3 +52,9 @@ type Limited interface {
 	// more than its methods.
 	Offers(name string) bool
 }
+
+// Distinguisher says which spellings the platform itself takes for one name.
+// kind is as in Namer. Without it, different spellings are different names.
+type Distinguisher interface {
+	TellsApart(kind, a, b string) bool
+}

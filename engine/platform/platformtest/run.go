@@ -44,6 +44,7 @@ func suite() []group {
 		{"missing", missingCases()},
 		{"foreign", foreignCases()},
 		{"names", nameCases()},
+		{"aliases", aliasCases()},
 		{"contract", contractCases()},
 	}
 }
