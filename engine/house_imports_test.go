@@ -37,8 +37,9 @@ var mayImport = map[string][]string{
 	"engine/forge/forgetest":       {"engine/forge", "engine/review", "engine/resource"},
 	"engine/platform":              {"engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/sandbox":      {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
-	"engine/platform/postgres":     {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
-	"engine/platform/mysql":        {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/platform/postgres":     {"engine/platform", "engine/platform/private", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/platform/mysql":        {"engine/platform", "engine/platform/private", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/platform/private":      {},
 	"engine/platform/platformtest": {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/determine": {
 		"engine/diag", "engine/resource", "engine/validate", "engine/repo", "engine/review", "engine/policy",

@@ -113,10 +113,10 @@ func walk(t *testing.T, visit func(name string, raw []byte)) {
 
 // Goroutines live in the reconciler, at the HTTP edge and in commands. Two more
 // places have a reason, which their package comments give: the loader parses in
-// parallel, and the private PostgreSQL server is waited for.
+// parallel, and a private database server is waited for.
 func TestGoroutinesOnlyWhereTheyBelong(t *testing.T) {
 	allowed := append([]string{"engine/reconcile", "engine/server", "cmd"}, suites...)
-	excused := []string{"engine/repo/loader.go", "engine/platform/postgres/private.go"}
+	excused := []string{"engine/repo/loader.go", "engine/platform/private/private.go"}
 	for _, s := range sources(t) {
 		if s.isTest() || s.in(allowed...) || slices.Contains(excused, s.path) {
 			continue

@@ -202,7 +202,7 @@ func TestPrivateServerLeavesNothing(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := os.Stat(s.dir); !errors.Is(err, os.ErrNotExist) {
+	if _, err := os.Stat(s.server.Path(".")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("folder: %v", err)
 	}
 	if c, err := net.Dial("tcp", net.JoinHostPort(s.Host(), strconv.Itoa(s.Port()))); err == nil {

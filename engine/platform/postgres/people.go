@@ -8,6 +8,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/assent-dev/assent/engine/platform/private"
 )
 
 // Admin is what the owner of a server does around the engine, in a demo or a
@@ -35,7 +37,7 @@ func (a *Admin) CreateDatabase(ctx context.Context, name string) error {
 
 // CreateLogin makes a role that may connect and nothing more.
 func (a *Admin) CreateLogin(ctx context.Context, name string) error {
-	password := secret()
+	password := private.Secret()
 	if err := a.Exec(ctx, "CREATE ROLE "+ident(name)+" LOGIN PASSWORD '"+password+"'"); err != nil {
 		return fmt.Errorf("create login %s: %w", name, err)
 	}
@@ -45,7 +47,7 @@ func (a *Admin) CreateLogin(ctx context.Context, name string) error {
 
 // CreateEngine runs SetupSQL and returns how the engine logs in.
 func (a *Admin) CreateEngine(ctx context.Context, role, database string, schemas ...string) (password string, err error) {
-	password = secret()
+	password = private.Secret()
 	setup, err := SetupSQL(role, password, database, schemas...)
 	if err != nil {
 		return "", err

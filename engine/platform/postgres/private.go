@@ -2,23 +2,21 @@ package postgres
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
 	"net/url"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/assent-dev/assent/engine/platform/private"
 )
 
 // ErrNoServer means that no initdb and postgres were found.
@@ -29,11 +27,9 @@ var ErrNoServer = errors.New("start private server: no initdb and postgres found
 // password, everything in one folder, nothing written safely to disk. It ends
 // with Stop, and at the latest with the process that started it (on Linux).
 type Private struct {
-	dir      string
+	server   *private.Server
 	port     int
 	password string
-	cmd      *exec.Cmd
-	exited   chan struct{}
 }
 
 // Database is the database that a private server comes with.
@@ -49,24 +45,15 @@ func StartPrivate(ctx context.Context, dir string) (*Private, error) {
 	if err != nil {
 		return nil, err
 	}
-	who, err := unprivileged()
+	server, err := private.New(private.Config{Dir: dir, Name: "assent-pg-", Users: []string{"postgres"}, Stop: syscall.SIGINT}) // fast shutdown
 	if err != nil {
 		return nil, fmt.Errorf("start private server: %w", err)
 	}
-	s := &Private{password: secret()}
-	if s.dir, err = os.MkdirTemp(dir, "assent-pg-"); err != nil {
-		return nil, fmt.Errorf("start private server: %w", err)
-	}
-	if err := s.start(ctx, bin, who); err != nil {
+	s := &Private{server: server, password: private.Secret()}
+	if err := s.start(ctx, bin); err != nil {
 		return nil, errors.Join(fmt.Errorf("start private server: %w", err), s.Stop())
 	}
 	return s, nil
-}
-
-func secret() string {
-	b := make([]byte, 16)
-	_, _ = rand.Read(b) // never fails
-	return hex.EncodeToString(b)
 }
 
 // findBinaries is the folder that holds initdb and postgres: the one that
@@ -110,113 +97,35 @@ func hasBinaries(dir string) bool {
 	return true
 }
 
-// account is a user of this machine.
-type account struct{ uid, gid uint32 }
-
-// unprivileged is whom the server runs as: nil for the user we are, unless
-// that is root, whom PostgreSQL refuses.
-func unprivileged() (*account, error) {
-	if os.Geteuid() != 0 {
-		return nil, nil
-	}
-	for _, name := range []string{"postgres", "nobody"} {
-		u, err := user.Lookup(name)
-		if err != nil {
-			continue
-		}
-		uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
-		gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
-		if err1 == nil && err2 == nil {
-			return &account{uint32(uid), uint32(gid)}, nil
-		}
-	}
-	return nil, errors.New("run as another user than root: neither postgres nor nobody exists here")
-}
-
-func (s *Private) start(ctx context.Context, bin string, who *account) error {
-	pwfile := filepath.Join(s.dir, "pw")
-	if err := os.WriteFile(pwfile, []byte(s.password+"\n"), 0o600); err != nil {
+func (s *Private) start(ctx context.Context, bin string) error {
+	if err := s.server.WriteFile("pw", []byte(s.password+"\n")); err != nil {
 		return err
 	}
-	if who != nil {
-		for _, path := range []string{s.dir, pwfile} {
-			if err := os.Chown(path, int(who.uid), int(who.gid)); err != nil {
-				return err
-			}
-		}
-	}
-	data := filepath.Join(s.dir, "data")
-	initdb := exec.CommandContext(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", privateAdmin, "--pwfile="+pwfile,
+	data := s.server.Path("data")
+	err := s.server.Run(ctx, filepath.Join(bin, "initdb"), "-D", data, "-U", privateAdmin, "--pwfile="+s.server.Path("pw"),
 		"--auth=scram-sha-256", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
-	initdb.Dir, initdb.SysProcAttr = s.dir, asUser(who)
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w: %s", err, lastLine(out))
-	}
-	if err := os.Remove(pwfile); err != nil {
+	if err != nil {
 		return err
 	}
-	for try := 0; ; try++ {
-		err := s.serve(ctx, bin, data, who)
-		if err == nil || try == 2 || ctx.Err() != nil {
+	if err := os.Remove(s.server.Path("pw")); err != nil {
+		return err
+	}
+	s.port, err = s.server.Start(ctx, filepath.Join(bin, "postgres"), func(port int) []string {
+		return []string{
+			"-D", data, "-p", strconv.Itoa(port),
+			"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off",
+			"-c", "full_page_writes=off", "-c", "shared_buffers=32MB", "-c", "max_connections=50", "-c", "autovacuum=off",
+			"-c", "max_wal_size=256MB", "-c", "dynamic_shared_memory_type=mmap", "-c", "logging_collector=off",
+		}
+	}, func(ctx context.Context, port int) error {
+		s.port = port
+		conn, err := pgx.Connect(ctx, s.AdminDSN(""))
+		if err != nil {
 			return err
 		}
-	}
-}
-
-// serve starts the server on a free port and waits until it answers.
-func (s *Private) serve(ctx context.Context, bin, data string, who *account) error {
-	port, err := freePort()
-	if err != nil {
-		return err
-	}
-	s.port = port
-	logPath := filepath.Join(s.dir, "log")
-	log, err := os.OpenFile(logPath, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = log.Close() }()
-	// Not bound to ctx: the server outlives the call that starts it.
-	cmd := exec.Command(filepath.Join(bin, "postgres"), "-D", data, "-p", strconv.Itoa(port), //nolint:noctx // see above
-		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off",
-		"-c", "full_page_writes=off", "-c", "shared_buffers=32MB", "-c", "max_connections=50", "-c", "autovacuum=off",
-		"-c", "max_wal_size=256MB", "-c", "dynamic_shared_memory_type=mmap", "-c", "logging_collector=off")
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.SysProcAttr = s.dir, log, log, asUser(who)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	exited := make(chan struct{})
-	s.cmd, s.exited = cmd, exited
-	go func() { _ = cmd.Wait(); close(exited) }()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		select {
-		case <-exited:
-			out, _ := os.ReadFile(logPath)
-			return fmt.Errorf("postgres ended: %s", lastLine(out))
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
-		conn, err := pgx.Connect(ctx, s.DSN(privateAdmin, s.password, privateDatabase))
-		if err == nil {
-			return conn.Close(ctx)
-		}
-	}
-	return errors.New("postgres does not answer within 20 s")
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
-	if err != nil {
-		return 0, err
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
-}
-
-func lastLine(out []byte) string {
-	lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-	return lines[len(lines)-1]
+		return conn.Close(ctx)
+	})
+	return err
 }
 
 // Host and Port are where the server listens.
@@ -245,7 +154,7 @@ func (s *Private) DSN(userName, password, database string) string {
 // CreateEngine runs SetupSQL in a database of the server as its superuser, with
 // a random password, and returns how the engine reaches it.
 func (s *Private) CreateEngine(ctx context.Context, role, database string, schemas ...string) (string, error) {
-	password := secret()
+	password := private.Secret()
 	setup, err := SetupSQL(role, password, database, schemas...)
 	if err != nil {
 		return "", err
@@ -262,24 +171,4 @@ func (s *Private) CreateEngine(ctx context.Context, role, database string, schem
 }
 
 // Stop ends the server at once and removes its folder. A second call does nothing.
-func (s *Private) Stop() error {
-	if s.cmd != nil {
-		_ = s.cmd.Process.Signal(syscall.SIGINT) // fast shutdown
-		select {
-		case <-s.exited:
-		case <-time.After(5 * time.Second):
-			_ = s.cmd.Process.Signal(syscall.SIGQUIT)
-			select {
-			case <-s.exited:
-			case <-time.After(5 * time.Second):
-				_ = s.cmd.Process.Kill()
-				<-s.exited
-			}
-		}
-		s.cmd = nil
-	}
-	if err := os.RemoveAll(s.dir); err != nil {
-		return fmt.Errorf("stop private server: %w", err)
-	}
-	return nil
-}
+func (s *Private) Stop() error { return s.server.Stop() }
