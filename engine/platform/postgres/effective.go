@@ -45,13 +45,17 @@ type effective struct {
 
 	names  map[uint32]string
 	supers map[uint32]bool
-	people []uint32                  // the roles that can log in
-	into   map[uint32][]edge         // member → the roles that it is in
-	tables map[uint32]*reachable     // what was asked for, by relation
-	shown  map[uint32][]showing      // relation → what it shows of a table
-	items  map[uint32][]item         // by relation
-	use    map[[2]uint32]bool        // role and schema: USAGE
-	ways   map[uint32]map[uint32]way // by principal, once asked
+	people []uint32              // the roles that can log in
+	into   map[uint32][]edge     // member → the roles that it is in
+	tables map[uint32]*reachable // what was asked for, by relation
+	shown  map[uint32][]showing  // relation → what it shows of a table
+	items  map[uint32][]item     // by relation
+	use    map[[2]uint32]bool    // role and relation: USAGE of its schema
+	users  map[uint32][]uint32   // the same by relation
+	actors map[uint32][]actor    // who acts as a role
+	acting map[[2]uint32]bool    // the same by principal and role
+
+	readAll, writeAll uint32 // the predefined roles
 }
 
 // edge is a membership. Where it does not inherit, its member has to SET ROLE.
@@ -59,9 +63,6 @@ type edge struct {
 	role     uint32
 	inherits bool
 }
-
-// way is how a principal comes to act as a role: the chain, without the principal.
-type way struct{ via []string }
 
 // reachable is a relation.
 type reachable struct {
@@ -95,6 +96,12 @@ func (e *effective) readPeople(ctx context.Context, tx pgx.Tx) error {
 			e.names[oid] = name
 			if super {
 				e.supers[oid] = true
+			}
+			switch name {
+			case "pg_read_all_data":
+				e.readAll = oid
+			case "pg_write_all_data":
+				e.writeAll = oid
 			}
 			if login && name != e.s.engine && e.q.About(name) {
 				e.people = append(e.people, oid)
@@ -240,7 +247,7 @@ func (e *effective) readItems(ctx context.Context, tx pgx.Tx) error {
 
 // readUse reads who may use the schemas of everything that shows a table.
 func (e *effective) readUse(ctx context.Context, tx pgx.Tx) error {
-	e.use = map[[2]uint32]bool{}
+	e.use, e.users = map[[2]uint32]bool{}, map[uint32][]uint32{}
 	var oids []uint32
 	for oid := range e.shown {
 		oids = append(oids, oid)
@@ -252,6 +259,7 @@ func (e *effective) readUse(ctx context.Context, tx pgx.Tx) error {
 		SELECT DISTINCT a.grantee, n.rel FROM n, aclexplode(coalesce(n.nspacl, acldefault('n', n.nspowner))) a WHERE a.privilege_type = 'USAGE'
 		UNION SELECT nspowner, rel FROM n`, []any{oids}, []any{&role, &rel}, func() error {
 		e.use[[2]uint32{role, rel}] = true
+		e.users[rel] = append(e.users[rel], role)
 		return nil
 	})
 }

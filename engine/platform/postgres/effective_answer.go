@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/assent-dev/assent/engine/platform"
@@ -9,15 +10,22 @@ import (
 // bySetRole marks the step of a chain that a member has to take himself.
 const bySetRole = " (by SET ROLE)"
 
+// actor is a principal that acts as a role, and the chain that leads there.
+type actor struct {
+	principal uint32
+	via       []string
+}
+
 func (e *effective) answer() platform.Effective {
+	e.readActors()
 	var out platform.Effective
 	for rel, shown := range e.shown {
 		for _, sh := range shown {
-			if e.q.About(everybody) {
-				out.Access = append(out.Access, e.public(rel, sh)...)
+			if sh.view == "" && !sh.ours {
+				out.Access = append(out.Access, e.standing(sh)...)
 			}
-			for _, p := range e.people {
-				out.Access = append(out.Access, e.ofPrincipal(p, rel, sh)...)
+			for _, i := range e.items[rel] {
+				out.Access = append(out.Access, e.given(rel, sh, i)...)
 			}
 		}
 	}
@@ -25,72 +33,65 @@ func (e *effective) answer() platform.Effective {
 	return out
 }
 
-// public is what everybody has. It is told once, of PUBLIC, and of a principal
-// where the question is about one.
-func (e *effective) public(rel uint32, sh showing) []platform.Access {
-	var out []platform.Access
-	for _, i := range e.items[rel] {
-		if i.grantee == 0 && e.use[[2]uint32{0, rel}] {
-			out = append(out, e.access(everybody, sh, platform.ByPublic, nil, i))
+func (e *effective) readActors() {
+	e.actors, e.acting = map[uint32][]actor{}, map[[2]uint32]bool{}
+	for _, p := range e.people {
+		for role, via := range e.ways(p) {
+			e.actors[role] = append(e.actors[role], actor{p, via})
+			e.acting[[2]uint32{p, role}] = true
 		}
 	}
-	return out
 }
 
-func (e *effective) ofPrincipal(p uint32, rel uint32, sh showing) []platform.Access {
-	name := e.names[p]
-	if e.supers[p] {
-		if sh.view != "" || sh.ours {
-			return nil // told of the table already
-		}
-		return []platform.Access{{Principal: name, Path: sh.table.path, Privileges: []string{"ALL"}, Origin: platform.BySuper}}
-	}
-	ways := e.waysOf(p)
+// given is what one privilege opens. What everybody has is told once, of PUBLIC,
+// or of the one principal that the question is about.
+func (e *effective) given(rel uint32, sh showing, i item) []platform.Access {
 	var out []platform.Access
-	if sh.view == "" && !sh.ours {
-		out = append(out, e.standing(name, ways, sh)...)
-	}
-	if !e.uses(ways, rel) {
+	if i.grantee == 0 {
+		if e.q.Principal == "" || e.q.Principal == everybody {
+			if e.use[[2]uint32{0, rel}] {
+				out = append(out, e.access(everybody, sh, platform.ByPublic, nil, i))
+			}
+			return out
+		}
+		for _, p := range e.people {
+			if !e.supers[p] && e.uses(p, rel) {
+				out = append(out, e.access(e.names[p], sh, platform.ByPublic, nil, i))
+			}
+		}
 		return out
 	}
-	for _, i := range e.items[rel] {
-		w, ok := ways[i.grantee]
-		switch {
-		case i.grantee == 0 && e.q.Principal != "":
-			out = append(out, e.access(name, sh, platform.ByPublic, nil, i))
-		case ok:
-			origin := platform.ByOthers
-			if last := len(w.via); last > 0 {
-				if _, ours := e.s.owned(e.s.booked(e.names[i.grantee])); ours {
-					origin = platform.ByUs
-				}
-			}
-			out = append(out, e.access(name, sh, origin, w.via, i))
+	_, ours := e.s.owned(e.s.booked(e.names[i.grantee]))
+	for _, a := range e.actors[i.grantee] {
+		if e.supers[a.principal] || !e.uses(a.principal, rel) {
+			continue
 		}
+		origin := platform.ByOthers
+		if ours && len(a.via) > 0 {
+			origin = platform.ByUs
+		}
+		out = append(out, e.access(e.names[a.principal], sh, origin, a.via, i))
 	}
 	return out
 }
 
-// standing is what a principal has on a table by who it is.
-func (e *effective) standing(name string, ways map[uint32]way, sh showing) []platform.Access {
+// standing is what principals have on a table by who they are.
+func (e *effective) standing(sh showing) []platform.Access {
 	var out []platform.Access
 	add := func(role uint32, origin platform.Origin, privs ...string) {
-		if w, ok := ways[role]; ok {
-			out = append(out, platform.Access{Principal: name, Path: sh.table.path, Privileges: privs, Origin: origin, Via: w.via})
+		for _, a := range e.actors[role] {
+			if e.supers[a.principal] && (origin != platform.BySuper || a.principal != role) {
+				continue // a superuser is told once
+			}
+			out = append(out, platform.Access{Principal: e.names[a.principal], Path: sh.table.path, Privileges: privs, Origin: origin, Via: a.via})
 		}
 	}
 	add(sh.table.owner, platform.ByOwner, "ALL")
-	for oid, w := range ways {
-		switch e.names[oid] {
-		case "pg_read_all_data":
-			add(oid, platform.ByBuiltIn, "SELECT")
-		case "pg_write_all_data":
-			add(oid, platform.ByBuiltIn, "DELETE", "INSERT", "UPDATE")
-		}
-		if len(w.via) > 0 && e.supers[oid] {
-			add(oid, platform.BySuper, "ALL")
-		}
+	for oid := range e.supers {
+		add(oid, platform.BySuper, "ALL")
 	}
+	add(e.readAll, platform.ByBuiltIn, "SELECT")
+	add(e.writeAll, platform.ByBuiltIn, "DELETE", "INSERT", "UPDATE")
 	return out
 }
 
@@ -111,25 +112,27 @@ func (e *effective) access(name string, sh showing, origin platform.Origin, via 
 
 // uses reports whether a principal may use the schema of a relation, itself or
 // as a role that it can act as.
-func (e *effective) uses(ways map[uint32]way, rel uint32) bool {
-	if e.use[[2]uint32{0, rel}] {
-		return true
-	}
-	for oid := range ways {
-		if e.use[[2]uint32{oid, rel}] || e.names[oid] == "pg_read_all_data" || e.names[oid] == "pg_write_all_data" {
+func (e *effective) uses(principal, rel uint32) bool {
+	return e.acts(principal, e.readAll) || e.acts(principal, e.writeAll) || e.use[[2]uint32{0, rel}] || e.usesBy(principal, rel)
+}
+
+func (e *effective) usesBy(principal, rel uint32) bool {
+	for _, role := range e.users[rel] {
+		if e.acts(principal, role) {
 			return true
 		}
 	}
 	return false
 }
 
-// waysOf are the roles that a principal acts as, itself among them, each with
-// the shortest chain, one that inherits before one that does not.
-func (e *effective) waysOf(oid uint32) map[uint32]way {
-	if w, ok := e.ways[oid]; ok {
-		return w
-	}
-	out := map[uint32]way{oid: {}}
+func (e *effective) acts(principal, role uint32) bool {
+	return e.acting[[2]uint32{principal, role}]
+}
+
+// ways are the roles that a principal acts as, itself among them, each with the
+// shortest chain, one that inherits before one that does not.
+func (e *effective) ways(oid uint32) map[uint32][]string {
+	out := map[uint32][]string{oid: nil}
 	for _, inheritsOnly := range []bool{true, false} {
 		queue := []uint32{oid}
 		for role := range out {
@@ -137,7 +140,7 @@ func (e *effective) waysOf(oid uint32) map[uint32]way {
 				queue = append(queue, role)
 			}
 		}
-		slices.SortFunc(queue, func(a, b uint32) int { return len(out[a].via) - len(out[b].via) })
+		slices.SortFunc(queue, func(a, b uint32) int { return cmp.Or(len(out[a])-len(out[b]), cmp.Compare(e.names[a], e.names[b])) })
 		for len(queue) > 0 {
 			at := queue[0]
 			queue = queue[1:]
@@ -149,14 +152,10 @@ func (e *effective) waysOf(oid uint32) map[uint32]way {
 				if !to.inherits {
 					step += bySetRole
 				}
-				out[to.role] = way{append(slices.Clone(out[at].via), step)}
+				out[to.role] = append(slices.Clone(out[at]), step)
 				queue = append(queue, to.role)
 			}
 		}
 	}
-	if e.ways == nil {
-		e.ways = map[uint32]map[uint32]way{}
-	}
-	e.ways[oid] = out
 	return out
 }
