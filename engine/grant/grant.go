@@ -111,6 +111,11 @@ type Object struct {
 	ReadOnly bool `json:"readOnly,omitempty"`
 }
 
+// AlteredRole is the kind of an object, in what a platform is seen to hold, that
+// stands for everything about a role which has no place among its objects and is
+// not as it was made. Nobody desires one.
+const AlteredRole = "altered-role"
+
 // Masked reports whether any column is hidden behind a mask.
 func (o Object) Masked() bool {
 	return slices.ContainsFunc(o.Columns, func(c Column) bool { return c.Mask != nil })

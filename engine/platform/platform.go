@@ -7,9 +7,11 @@
 package platform
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"iter"
+	"slices"
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
@@ -61,6 +63,9 @@ type Source struct {
 type State struct {
 	// Ours is what carries every mark of Assent's ownership.
 	Ours grant.State `json:"ours"`
+	// Altered says, in words, what differs about roles of ours that somebody
+	// changed. It explains Ours and adds nothing to it.
+	Altered []Alteration `json:"altered,omitempty"`
 	// Foreign is what others made around it: shown, never changed.
 	Foreign []Foreign `json:"foreign,omitempty"`
 	// Unknown are the objects that could not be read: what they hold is neither
@@ -71,6 +76,18 @@ type State struct {
 	ServerID string `json:"serverId"`
 	// Mark is the ledger position that the last Apply carried, zero if none.
 	Mark Mark `json:"mark"`
+}
+
+// Alteration is one thing about a role of ours that is not as it was made.
+type Alteration struct {
+	Role grant.RoleKey `json:"role"`
+	Path []string      `json:"path,omitempty"` // the object that it is about; none for the role itself
+	What string        `json:"what"`           // a clause, such as "view a.b is gone"
+}
+
+// Compare orders alterations by role, path and text.
+func (a Alteration) Compare(b Alteration) int {
+	return cmp.Or(a.Role.Compare(b.Role), slices.Compare(a.Path, b.Path), cmp.Compare(a.What, b.What))
 }
 
 // Foreign is an access that Assent did not give.

@@ -40,10 +40,10 @@ func TestForeignGrantsAreShownAndUntouched(t *testing.T) {
 	path := []string{f.db, "shop", "people"}
 	owner := "owner" + f.db[2:]
 	want := []platform.Foreign{
-		{Principal: "PUBLIC", Path: path, Privilege: "SELECT (id)", Grantor: "dba2"},
+		{Principal: "PUBLIC", Path: path, Privilege: "SELECT", Columns: []string{"id"}, Grantor: "dba2"},
 		{Principal: "assent_clear_read", Path: path, Privilege: "SELECT", Grantor: "dba1"},
-		{Principal: "dba1", Path: path, Privilege: "SELECT", Grantor: owner},
-		{Principal: "dba2", Path: path, Privilege: "SELECT (id)", Grantor: owner},
+		{Principal: "dba1", Path: path, Privilege: "SELECT", Grantable: true, Grantor: owner},
+		{Principal: "dba2", Path: path, Privilege: "SELECT", Columns: []string{"id"}, Grantable: true, Grantor: owner},
 		{Principal: "eve", Path: path, Privilege: "SELECT", Grantor: "dba1"},
 	}
 	if d := cmp.Diff(want, f.observe().Foreign); d != "" {

@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -14,7 +13,7 @@ import (
 // Observe implements platform.Platform. A role is seen as it was carried out
 // only where every privilege, view and mark is as it should be; whatever
 // deviates shows as other columns, a further object, or one of kind
-// "altered-role", so that the role differs from any desired one.
+// grant.AlteredRole, so that the role differs from any desired one.
 func (p *Postgres) Observe(ctx context.Context) (platform.State, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -35,11 +34,14 @@ func (s *snapshot) state() platform.State {
 		if !ok {
 			continue
 		}
-		st.Ours.Roles = append(st.Ours.Roles, s.seenRole(key))
+		role, altered := s.seenRole(key)
+		st.Ours.Roles = append(st.Ours.Roles, role)
+		st.Altered = append(st.Altered, altered...)
 		st.Ours.Grants = append(st.Ours.Grants, s.seenGrants(key)...)
 	}
 	slices.SortFunc(st.Ours.Roles, func(a, b grant.Role) int { return a.RoleKey.Compare(b.RoleKey) })
 	slices.SortFunc(st.Ours.Grants, grant.Grant.Compare)
+	slices.SortFunc(st.Altered, platform.Alteration.Compare)
 	return st
 }
 
@@ -65,8 +67,8 @@ func (s *snapshot) seenGrants(key grant.RoleKey) []grant.Grant {
 	return out
 }
 
-// seenRole is a role as the catalogs have it.
-func (s *snapshot) seenRole(key grant.RoleKey) grant.Role {
+// seenRole is a role as the catalogs have it, with what somebody altered about it.
+func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteration) {
 	name := key.RoleName()
 	out := grant.Role{RoleKey: key, Objects: []grant.Object{}}
 	var body grant.Role
@@ -79,9 +81,17 @@ func (s *snapshot) seenRole(key grant.RoleKey) grant.Role {
 	}
 	accounted := map[relName]bool{}
 	wanted := s.wanted(body)
+	var altered []platform.Alteration
+	tell := func(path []string, what string) {
+		altered = append(altered, platform.Alteration{Role: key, Path: path, What: what})
+	}
 	for _, o := range body.Objects {
-		if seen, ok := s.seenObject(body, o, wanted, accounted); ok {
-			out.Objects = append(out.Objects, seen)
+		seen, what := s.seenObject(body, o, wanted, accounted)
+		if seen != nil {
+			out.Objects = append(out.Objects, *seen)
+		}
+		if what != "" {
+			tell(o.Path, what)
 		}
 	}
 	for _, at := range s.heldBy(name) {
@@ -89,40 +99,51 @@ func (s *snapshot) seenRole(key grant.RoleKey) grant.Role {
 			out.Objects = append(out.Objects, s.extraObject(at, name))
 		}
 	}
-	if s.altered(key, booked, wanted) {
-		out.Objects = append(out.Objects, grant.Object{Path: []string{s.database, "", name}, Kind: "altered-role"})
+	if what := s.altered(key, booked, wanted); len(what) > 0 {
+		out.Objects = append(out.Objects, grant.Object{Path: []string{s.database, "", name}, Kind: grant.AlteredRole})
+		for _, w := range what {
+			tell(nil, w)
+		}
 	}
 	slices.SortStableFunc(out.Objects, grant.Object.Compare)
-	return out
+	return out, altered
 }
 
 // seenObject is one object of the books, as it really is: the same where
-// nothing deviates, with the columns that are really open where something
-// does, and absent where nothing is open.
-func (s *snapshot) seenObject(body grant.Role, o grant.Object, wanted map[relName]*held, accounted map[relName]bool) (grant.Object, bool) {
+// nothing deviates, with the columns that are really open and what deviates
+// where something does, and nil where nothing is open.
+func (s *snapshot) seenObject(body grant.Role, o grant.Object, wanted map[relName]*held, accounted map[relName]bool) (seen *grant.Object, what string) {
 	name := body.RoleName()
 	at := relName{o.Path[1], o.Path[2]}
 	base := s.rels[at]
 	if o.Masked() {
 		v := relName{body.SchemaName(), viewName(o.Path)}
 		accounted[v] = true
-		if s.maskedRight(body, o, wanted[v]) {
-			return o, true
+		if what := s.maskedWrong(body, o, wanted[v]); what != "" && s.rels[v] == nil {
+			return nil, what
+		} else if what != "" {
+			return &grant.Object{Path: o.Path, Kind: o.Kind}, what
 		}
-		return grant.Object{Path: o.Path, Kind: o.Kind}, s.rels[v] != nil
+		return &o, ""
 	}
 	accounted[at] = true
-	if base == nil || base.direct[name].empty() {
-		return grant.Object{}, false
+	if base == nil {
+		return nil, "the table is gone"
 	}
-	if base.direct[name].equal(wanted[at]) && s.usable(name, at.schema) {
-		return o, true
+	if base.direct[name].empty() {
+		return nil, "the role's privileges on it were taken away"
 	}
-	seen := grant.Object{Path: o.Path, Kind: o.Kind, Columns: base.open(name)}
+	if !s.usable(name, at.schema) {
+		return &grant.Object{Path: o.Path, Kind: o.Kind}, "the role may not use schema " + at.schema
+	}
+	if base.direct[name].equal(wanted[at]) {
+		return &o, ""
+	}
+	seen = &grant.Object{Path: o.Path, Kind: o.Kind, Columns: base.open(name)}
 	if slices.EqualFunc(seen.Columns, o.Columns, func(a, b grant.Column) bool { return a.Name == b.Name }) {
 		seen.Columns = nil // the columns agree, something else does not
 	}
-	return seen, true
+	return seen, "the role holds other privileges on it than it should"
 }
 
 func (s *snapshot) usable(role, schemaName string) bool {
@@ -130,30 +151,45 @@ func (s *snapshot) usable(role, schemaName string) bool {
 	return n != nil && (n.public || n.usage[role])
 }
 
-// maskedRight reports whether a masked object is exactly as it should be.
-func (s *snapshot) maskedRight(body grant.Role, o grant.Object, want *held) bool {
+// maskedWrong says what deviates on a masked object; nothing where it is exactly
+// as it should be.
+func (s *snapshot) maskedWrong(body grant.Role, o grant.Object, want *held) string {
 	name, schemaName := body.RoleName(), body.SchemaName()
 	base := s.rels[relName{o.Path[1], o.Path[2]}]
-	v := s.rels[relName{schemaName, viewName(o.Path)}]
-	if base == nil || v == nil || s.schemaMine(schemaName) != nil || !s.usable(name, schemaName) {
-		return false
+	at := relName{schemaName, viewName(o.Path)}
+	v := s.rels[at]
+	view := "view " + at.schema + "." + at.name
+	switch {
+	case base == nil:
+		return "the table is gone"
+	case v == nil:
+		return view + ", which hides its masked columns, is gone"
+	case s.schemaMine(schemaName) != nil:
+		return "schema " + schemaName + " has lost our mark"
+	case !s.usable(name, schemaName):
+		return "the role may not use schema " + schemaName
 	}
 	for _, c := range o.Columns {
 		if _, ok := base.column(c.Name); !ok {
-			return false
+			return "column " + c.Name + " is gone"
 		}
 	}
 	text, reads, salted, err := definition(schemaName, o, base)
-	if err != nil || !s.intact(v, name, digest(text)) || !v.held(name).equal(want) || salted && !s.salted {
-		return false
+	switch {
+	case err != nil || !s.intact(v, name, digest(text)):
+		return view + " is not as we made it"
+	case !v.held(name).equal(want):
+		return "the role holds other privileges on " + view + " than it should"
+	case salted && !s.salted:
+		return "the owner of the views may not read the salt of its hashes"
 	}
 	h := base.held(viewsRole)
 	for _, c := range reads {
 		if !h.columns["SELECT"][c] {
-			return false
+			return "the owner of the views may not read column " + c
 		}
 	}
-	return true
+	return ""
 }
 
 // extraObject is a relation that a role of ours can reach by our own hand
@@ -180,89 +216,47 @@ func (h *held) equal(want *held) bool {
 	return want != nil && maps.Equal(h.table, want.table) && maps.EqualFunc(h.columns, want.columns, maps.Equal[map[string]bool, map[string]bool])
 }
 
-// altered reports what has no place among objects: lost marks and books,
+// altered says what has no place among objects: lost marks and books,
 // attributes, uses of schemas and options of memberships that are not ours.
-func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*held) bool {
+func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*held) []string {
 	name := key.RoleName()
 	r := s.roles[name]
-	if !booked || r.nowCalled != "" || len(r.altered) > 0 || r.comment != s.roleMark(key) {
-		return true
+	var out []string
+	if !booked {
+		out = append(out, "our books do not know it")
+	}
+	if r.nowCalled != "" {
+		out = append(out, "it was renamed to "+r.nowCalled)
+	}
+	for _, off := range r.altered {
+		out = append(out, "it has the attribute "+strings.TrimPrefix(off, "NO"))
+	}
+	if r.comment != s.roleMark(key) {
+		out = append(out, "its mark, a comment, is lost")
 	}
 	for _, m := range r.members {
 		if m.account != s.engine && m.privileged && (m.admin || s.version >= 160000 && (m.set || !m.inherit)) {
-			return true
+			out = append(out, m.account+" is a member with other options than ours")
 		}
 	}
 	used := map[string]bool{}
 	for at := range wanted {
 		used[at.schema] = true
 	}
-	for _, n := range s.schemas {
-		if n.granted[name] && !used[n.name] {
-			return true
+	for _, at := range keys(s.schemas) {
+		if n := s.schemas[at]; n.granted[name] && !used[n.name] {
+			out = append(out, "it may use schema "+n.name)
 		}
 	}
-	for at, v := range s.book.views {
-		if v.role == name && wanted[at] == nil {
-			return true
+	if s.book == nil {
+		return out
+	}
+	for _, at := range relNames(s.book.views) {
+		if s.book.views[at].role == name && wanted[at] == nil {
+			out = append(out, "view "+at.schema+"."+at.name+" is left over")
 		}
 	}
-	return false
-}
-
-// foreign is every privilege on a table that the engine did not give, and
-// every way into the owner of the views, but for what owners hold anyway.
-func (s *snapshot) foreign() []platform.Foreign {
-	var out []platform.Foreign
-	for _, at := range relNames(s.rels) {
-		for _, a := range s.rels[at].acl {
-			if a.ours && s.ourGrantee(a.grantee) {
-				continue
-			}
-			priv := a.priv
-			if a.columns != nil {
-				priv += " (" + strings.Join(a.columns, ", ") + ")"
-			}
-			out = append(out, platform.Foreign{
-				Principal: a.grantee, Path: []string{s.database, at.schema, at.name}, Privilege: priv, Grantor: a.grantor,
-			})
-		}
-	}
-	for _, name := range keys(s.roles) {
-		_, ours := s.owned(name)
-		if !ours && name != viewsRole {
-			continue
-		}
-		for _, m := range s.roles[name].members {
-			if ours && !m.privileged && !m.grantorOK && m.account != s.engine {
-				out = append(out, platform.Foreign{
-					Principal: m.account, Path: []string{s.database}, Privilege: "MEMBER OF " + name, Grantor: m.grantor,
-				})
-			}
-		}
-		for _, of := range s.roles[name].joined {
-			out = append(out, platform.Foreign{Principal: name, Path: []string{s.database}, Privilege: "MEMBER OF " + of})
-		}
-	}
-	if v := s.roles[viewsRole]; v != nil {
-		for _, m := range v.members {
-			if m.account != s.engine {
-				out = append(out, platform.Foreign{
-					Principal: m.account, Path: []string{s.database}, Privilege: "MEMBER OF " + viewsRole, Grantor: m.grantor,
-				})
-			}
-		}
-	}
-	slices.SortStableFunc(out, func(a, b platform.Foreign) int {
-		return cmp.Or(slices.Compare(a.Path, b.Path), cmp.Compare(a.Principal, b.Principal),
-			cmp.Compare(a.Privilege, b.Privilege), cmp.Compare(a.Grantor, b.Grantor))
-	})
 	return out
-}
-
-func (s *snapshot) ourGrantee(name string) bool {
-	_, ok := s.owned(name)
-	return ok || name == viewsRole
 }
 
 // kindName is the kind of a relation as data sources spell it.

@@ -37,20 +37,20 @@ func (s *snapshot) readAccess(ctx context.Context, tx pgx.Tx, _ *wanted) error {
 			WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
 			  AND n.nspname NOT IN ('information_schema', $1)
 		), item AS (
-			SELECT r.oid, r.relowner, r.acts, a.grantor, a.grantee, a.privilege_type, NULL::text[] AS columns
+			SELECT r.oid, r.relowner, r.acts, a.grantor, a.grantee, a.privilege_type, a.is_grantable, NULL::text[] AS columns
 			FROM rel r, aclexplode(r.relacl) a
 			UNION ALL
-			SELECT r.oid, r.relowner, r.acts, a.grantor, a.grantee, a.privilege_type, array_agg(t.attname::text ORDER BY t.attnum)
+			SELECT r.oid, r.relowner, r.acts, a.grantor, a.grantee, a.privilege_type, a.is_grantable, array_agg(t.attname::text ORDER BY t.attnum)
 			FROM rel r JOIN pg_attribute t ON t.attrelid = r.oid AND t.attacl IS NOT NULL AND NOT t.attisdropped,
 			     aclexplode(t.attacl) a
-			GROUP BY 1, 2, 3, 4, 5, 6
+			GROUP BY 1, 2, 3, 4, 5, 6, 7
 		)
 		SELECT i.oid, CASE i.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(i.grantee) END, pg_get_userbyid(i.grantor),
-		       i.privilege_type, i.columns,
+		       i.privilege_type, i.is_grantable, i.columns,
 		       CASE WHEN i.acts THEN i.grantor = i.relowner ELSE coalesce(pg_has_role(g.oid, 'USAGE'), false) END
 		FROM item i LEFT JOIN pg_roles g ON g.oid = i.grantor
 		WHERE i.grantee <> i.relowner AND i.grantee <> $2::oid`, []any{bookSchema, s.engineID},
-		[]any{&oid, &a.grantee, &a.grantor, &a.priv, &a.columns, &a.ours}, func() error {
+		[]any{&oid, &a.grantee, &a.grantor, &a.priv, &a.grantable, &a.columns, &a.ours}, func() error {
 			r := s.byOID[oid]
 			if r == nil {
 				return nil

@@ -89,7 +89,9 @@ type access struct {
 	grantor string
 	priv    string
 	columns []string // nil for the table as a whole
-	ours    bool     // granted by the engine, or by the owner where the engine acts as one
+	// grantable says that the grantee may pass it on.
+	grantable bool
+	ours      bool // granted by the engine, or by the owner where the engine acts as one
 }
 
 // held is what one role holds on one relation by our own hand.

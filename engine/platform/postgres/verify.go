@@ -64,7 +64,8 @@ func (r *run) verify(ctx context.Context) error {
 
 func (r *run) verifyRole(i int) {
 	can := r.seen[i].can
-	if _, ok := r.s.owned(can.RoleName()); !ok || !sameRole(r.s.seenRole(can.RoleKey), can) {
+	seen, _ := r.s.seenRole(can.RoleKey)
+	if _, ok := r.s.owned(can.RoleName()); !ok || !sameRole(seen, can) {
 		r.set(i, faultf(platform.NotReadBack, "role %s is not as it was made: somebody else changes it at the same time", can.RoleName()))
 	}
 }
