@@ -1,6 +1,10 @@
 package platformtest
 
-import "context"
+import (
+	"context"
+
+	"github.com/assent-dev/assent/engine/platform"
+)
 
 // The optional interfaces below are what a Harness offers where its platform
 // can: a case that needs one and does not find it is skipped, and says so.
@@ -57,4 +61,26 @@ type Limited interface {
 // kind is as in Namer. Without it, different spellings are different names.
 type Distinguisher interface {
 	TellsApart(kind, a, b string) bool
+}
+
+// AccountDropper drops an account, with all that it was given.
+type AccountDropper interface {
+	DropAccount(ctx context.Context, account string) error
+}
+
+// TableRenamer renames a table as its owner.
+type TableRenamer interface {
+	RenameTable(ctx context.Context, from, to string) error
+}
+
+// Withholder makes a table whose owner has not let the engine pass it on.
+type Withholder interface {
+	CreateWithheld(ctx context.Context, table Table) error
+}
+
+// Mortal opens a platform that loses its connection for good before the given
+// step of Apply, counted from 1: a statement, or whatever can happen without
+// the next. died says whether it came to that.
+type Mortal interface {
+	Dying(ctx context.Context, step int) (p platform.Platform, died func() bool, err error)
 }

@@ -2,9 +2,7 @@ package platformtest
 
 import (
 	"fmt"
-	"sync"
 
-	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/platform"
 )
@@ -77,7 +75,6 @@ func repeatCases() []testCase {
 			e.converge(desired{})
 			e.refused("user39", e.address(r, 0), "id")
 		}},
-		{"two engines at once lose nothing", twoEngines},
 	}...)
 }
 
@@ -128,37 +125,4 @@ func (e *env) mixedHolds(d desired) {
 	e.readsCities("bob", e.p.Address(b.RoleKey, b.Objects[0]))
 	e.reads("bob", e.p.Address(b.RoleKey, b.Objects[1]), peopleColumns(), clearPeople())
 	e.refused("bob", e.h.BaseAddress("people"), "iban")
-}
-
-// twoEngines lets two engines write at once: each may be told that the other
-// was busy, neither may undo the other.
-func twoEngines(e *env) {
-	e.people("people")
-	e.accounts("ann", "bob")
-	second, err := e.h.Platform(e.ctx)
-	e.must("open platform", err)
-	defer func() { _ = second.Close() }()
-	ra, rb := role(e.key("sales"), e.wholePeople("people")), role(e.key("audit"), e.maskedPeople("people"))
-	ga, gb := member(ra.RoleKey, "ann"), member(rb.RoleKey, "bob")
-	e.seq++
-	mark := e.mark()
-	work := []struct {
-		p platform.Platform
-		r *grant.Role
-		g *grant.Grant
-	}{{e.p, ra, ga}, {second, rb, gb}}
-	var wg sync.WaitGroup
-	for _, w := range work {
-		wg.Go(func() {
-			for range 4 {
-				_, _ = w.p.Apply(e.ctx, platform.Batch{Changes: []plan.Change{provision(w.r), allow(w.g)}, Mark: mark})
-				_, _ = w.p.Apply(e.ctx, platform.Batch{Changes: []plan.Change{revoke(w.g)}, Mark: mark})
-			}
-		})
-	}
-	wg.Wait()
-	e.ok(provision(ra), allow(ga), provision(rb), allow(gb))
-	e.roundTrip(desired{roles: roles(ra, rb), grants: grants(ga, gb)})
-	e.reads("ann", e.address(ra, 0), peopleColumns(), clearPeople())
-	e.reads("bob", e.address(rb, 0), peopleColumns(), hiddenPeople())
 }

@@ -45,6 +45,9 @@ func suite() []group {
 		{"foreign", foreignCases()},
 		{"names", nameCases()},
 		{"aliases", aliasCases()},
+		{"owners", ownerCases()},
+		{"engines", engineCases()},
+		{"planned", plannedCases()},
 		{"contract", contractCases()},
 	}
 }

@@ -238,6 +238,45 @@ func (h *place) AddColumn(ctx context.Context, table, column, value string) erro
 	return err
 }
 
+func (h *place) DropAccount(ctx context.Context, account string) error {
+	if _, err := h.admin.Exec(ctx, "DROP OWNED BY "+ident(account)); err != nil {
+		return err
+	}
+	_, err := h.admin.Exec(ctx, "DROP ROLE "+ident(account))
+	return err
+}
+
+func (h *place) RenameTable(ctx context.Context, from, to string) error {
+	_, err := h.owner.Exec(ctx, "ALTER TABLE "+ident("shop", from)+" RENAME TO "+ident(to))
+	return err
+}
+
+// CreateWithheld makes a table of the superuser's and takes it from the engine.
+func (h *place) CreateWithheld(ctx context.Context, t platformtest.Table) error {
+	var defs []string
+	for _, c := range t.Columns {
+		defs = append(defs, ident(c)+" text")
+	}
+	_, err := h.admin.Exec(ctx, "CREATE TABLE "+ident("shop", t.Name)+" ("+strings.Join(defs, ", ")+"); "+
+		"REVOKE ALL ON "+ident("shop", t.Name)+" FROM engine"+strings.TrimPrefix(h.db, "db"))
+	return err
+}
+
+func (h *place) Dying(ctx context.Context, step int) (platform.Platform, func() bool, error) {
+	p, err := h.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	n := 0
+	p.before = func(context.Context, string) error {
+		if n++; n >= step {
+			return errors.Join(errors.New("died"), p.conn.PgConn().Conn().Close())
+		}
+		return nil
+	}
+	return p, func() bool { return n >= step }, nil
+}
+
 func (h *place) CanName(_, name string) bool { return nameable(name) }
 
 // as runs something in a session of the account's own.

@@ -126,7 +126,9 @@ func (s *Sandbox) change(ctx context.Context, c plan.Change, mark platform.Mark,
 				return fmt.Errorf("run %s: %w", st.text, err)
 			}
 			if s.afterStatement != nil {
-				s.afterStatement(st.text)
+				if err := s.afterStatement(st.text); err != nil {
+					return err
+				}
 			}
 		}
 		if v.status == "" {

@@ -72,13 +72,16 @@ type harness struct {
 }
 
 var (
-	_ platformtest.Filterer      = (*harness)(nil)
-	_ platformtest.ColumnDropper = (*harness)(nil)
-	_ platformtest.MemberAdder   = (*harness)(nil)
-	_ platformtest.RoleTaker     = (*harness)(nil)
-	_ platformtest.ColumnAdder   = (*harness)(nil)
-	_ platformtest.Changer       = (*harness)(nil)
-	_ platformtest.Distinguisher = (*harness)(nil)
+	_ platformtest.Filterer       = (*harness)(nil)
+	_ platformtest.ColumnDropper  = (*harness)(nil)
+	_ platformtest.MemberAdder    = (*harness)(nil)
+	_ platformtest.RoleTaker      = (*harness)(nil)
+	_ platformtest.ColumnAdder    = (*harness)(nil)
+	_ platformtest.Changer        = (*harness)(nil)
+	_ platformtest.Distinguisher  = (*harness)(nil)
+	_ platformtest.AccountDropper = (*harness)(nil)
+	_ platformtest.TableRenamer   = (*harness)(nil)
+	_ platformtest.Mortal         = (*harness)(nil)
 )
 
 func newHarness(t *testing.T, now func() time.Time) *harness {
@@ -144,6 +147,22 @@ func (h *harness) AddColumn(ctx context.Context, table, column, value string) er
 
 func (h *harness) DropColumn(ctx context.Context, table, column string) error {
 	return h.owner.DropColumn(ctx, h.path(table), column)
+}
+
+func (h *harness) DropAccount(ctx context.Context, account string) error {
+	return h.owner.DropAccount(ctx, account)
+}
+
+func (h *harness) RenameTable(ctx context.Context, from, to string) error {
+	return h.owner.RenameTable(ctx, h.path(from), to)
+}
+
+func (h *harness) Dying(ctx context.Context, step int) (platform.Platform, func() bool, error) {
+	s, err := sandbox.Open(ctx, h.cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return s, s.DieAt(step), nil
 }
 
 func (h *harness) BaseAddress(table string) string { return quote(h.Schema() + "." + escape(table)) }

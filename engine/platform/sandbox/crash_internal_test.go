@@ -131,7 +131,10 @@ func TestDeathAfterAnyStatementConverges(t *testing.T) {
 	mustApply(t, s, before)
 
 	var copies []string
-	s.afterStatement = func(string) { copies = append(copies, copyFile(t, path)) }
+	s.afterStatement = func(string) error {
+		copies = append(copies, copyFile(t, path))
+		return nil
+	}
 	mustApply(t, s, after)
 	if len(copies) < 8 {
 		t.Fatalf("only %d statements ran", len(copies))
@@ -187,7 +190,10 @@ func TestPreviewIsWhatApplyRuns(t *testing.T) {
 		for _, st := range shown {
 			want = append(want, st.Text)
 		}
-		s.afterStatement = func(text string) { got = append(got, text) }
+		s.afterStatement = func(text string) error {
+			got = append(got, text)
+			return nil
+		}
 		mustApply(t, s, batch)
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Fatalf("(-preview +apply):\n%s", diff)

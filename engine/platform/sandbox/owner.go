@@ -29,6 +29,21 @@ func (s *Sandbox) CreateAccount(ctx context.Context, name string) error {
 	})
 }
 
+// DropAccount drops an account with everything that was given to it.
+func (s *Sandbox) DropAccount(ctx context.Context, name string) error {
+	return s.owner(ctx, "drop account "+name, func(conn *sqlite.Conn) error {
+		if err := mustExist(conn, name); err != nil {
+			return err
+		}
+		for _, bookkeeping := range []string{"assent_members", "assent_foreign"} {
+			if err := exec(conn, "DELETE FROM "+bookkeeping+" WHERE account = ?", name); err != nil {
+				return err
+			}
+		}
+		return exec(conn, `DELETE FROM assent_accounts WHERE name = ?`, name)
+	})
+}
+
 // CreateTable makes a table at path (database, schema, table) and fills it with
 // rows of text. A column's description and tags are what discovery reads back;
 // its type is text unless stated, and its mask is ignored.
@@ -136,6 +151,25 @@ func (s *Sandbox) DropTable(ctx context.Context, path []string) error {
 			return err
 		}
 		return exec(conn, "DROP TABLE main."+ident(relation(path)))
+	})
+}
+
+// RenameTable gives a table another name in its schema. What was opened on it
+// stays open on it.
+func (s *Sandbox) RenameTable(ctx context.Context, path []string, name string) error {
+	if err := checkName(name); err != nil {
+		return fmt.Errorf("rename table: %w", err)
+	}
+	return s.owner(ctx, "rename table "+strings.Join(path, "."), func(conn *sqlite.Conn) error {
+		t, err := mustFind(conn, path)
+		if err != nil {
+			return err
+		}
+		to := relation([]string{path[0], path[1], name})
+		if err := exec(conn, `UPDATE assent_tables SET name = ?, relation = ? WHERE id = ?`, name, to, t.id); err != nil {
+			return err
+		}
+		return exec(conn, "ALTER TABLE main."+ident(relation(path))+" RENAME TO "+ident(to))
 	})
 }
 

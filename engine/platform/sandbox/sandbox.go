@@ -41,8 +41,9 @@ type Sandbox struct {
 	conn *sqlite.Conn // nil once closed
 
 	// afterStatement, where set, is called after each statement of Apply,
-	// before its transaction ends. Tests take the file away there.
-	afterStatement func(text string)
+	// before its transaction ends, which its error undoes. Tests take the file
+	// away there.
+	afterStatement func(text string) error
 }
 
 var errClosed = errors.New("the sandbox is closed")
