@@ -178,6 +178,9 @@ func writeRound(out io.Writer, rep reconcile.Report) {
 				mark += "]"
 			}
 			fmt.Fprintf(out, "%s: %s%s\n", c.Name, changeText(s.Change), mark)
+			if s.LateSeconds > 0 && s.Status != platform.Applied && s.Status != platform.Done {
+				fmt.Fprintf(out, "    LATE: this access was over %s ago and may still be used\n", time.Duration(s.LateSeconds)*time.Second)
+			}
 			if s.Detail != "" {
 				fmt.Fprintf(out, "    %s\n", s.Detail)
 			}

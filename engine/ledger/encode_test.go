@@ -59,7 +59,7 @@ func anyBody(t *rapid.T, typ ledger.Type, seq uint64) any {
 	case ledger.TypeApplied, ledger.TypeRevoked:
 		return ledger.EffectBody{
 			Role: text.Draw(t, "role"), NotAfter: seconds().Draw(t, "after"), Requests: rapid.SliceOf(text).Draw(t, "requests"),
-			SessionsEnded: rapid.IntRange(0, 9).Draw(t, "ended"), Change: rawJSON(t, "change"),
+			SessionsEnded: rapid.IntRange(0, 9).Draw(t, "ended"), LateSeconds: rapid.Int64Range(0, 1e9).Draw(t, "late"), Change: rawJSON(t, "change"),
 		}
 	case ledger.TypeObservation:
 		return ledger.ObservationBody{Code: "c" + text.Draw(t, "code"), Detail: text.Draw(t, "detail")}

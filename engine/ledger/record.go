@@ -124,6 +124,7 @@ type EffectBody struct {
 	Status        string          `json:"status"` // applied, done, residual
 	ServerID      string          `json:"serverId"`
 	SessionsEnded int             `json:"sessionsEnded,omitempty"`
+	LateSeconds   int64           `json:"lateSeconds,omitempty"` // how long after its end an access still stood
 	Detail        string          `json:"detail,omitempty"`
 	Change        json.RawMessage `json:"change,omitempty"`
 }

@@ -95,13 +95,18 @@ func TestAPlatformThatIsDownHoldsUpNoOther(t *testing.T) {
 	if n := len(rep.Connections); n != 2 || rep.Connections[0].Name != "lake" || rep.Connections[0].Unknown == "" || len(rep.Connections[0].Steps) != 1 || rep.Connections[0].Steps[0].Status != platform.Failed {
 		t.Errorf("the end that is due is not told of: %+v", rep.Connections)
 	}
+	if rep.Late() != 24*time.Hour {
+		t.Errorf("the end is late by %s, want a day", rep.Late())
+	}
 	for _, e := range w.effects() {
 		if strings.HasPrefix(e, "revoked") && strings.Count(strings.Join(w.effects(), "\n"), "revoked") != 1 {
 			t.Errorf("a revocation was recorded that nobody saw: %v", w.effects())
 		}
 	}
 	w.open = w.openBox
-	w.settled()
+	if rep := w.settled(); rep.Late() != 0 || rep.Connections[0].Steps[0].LateSeconds != 24*60*60 {
+		t.Errorf("the revocation was late by a day, and is not late any more: %+v", rep.Connections[0].Steps)
+	}
 	if w.readsLake("ana") || !w.readsLake("ben") {
 		t.Error("the platform did not catch up")
 	}

@@ -63,7 +63,13 @@ type Step struct {
 	Status platform.Status `json:"status,omitempty"`
 	Code   platform.Code   `json:"code,omitempty"`
 	Detail string          `json:"detail,omitempty"`
+	// LateSeconds is how long after its end an access still stood at the time of
+	// the round; see Status for whether it still does.
+	LateSeconds int64 `json:"lateSeconds,omitempty"`
 }
+
+// ended reports whether the change was read back.
+func (s Step) ended() bool { return s.Status == platform.Applied || s.Status == platform.Done }
 
 // Connection is what one round found and did on one connection.
 type Connection struct {
@@ -118,7 +124,7 @@ func (r Report) Settled() bool {
 			return false
 		}
 		for _, s := range c.Steps {
-			if s.Status != platform.Applied && s.Status != platform.Done {
+			if !s.ended() {
 				return false
 			}
 		}
@@ -400,6 +406,9 @@ func (r *Reconciler) apply(ctx context.Context, rd *round) error {
 		}
 		if errs[i] != nil && c.Unknown == "" {
 			c.unknown(errs[i])
+		}
+		for j := range c.Steps {
+			c.Steps[j].LateSeconds = rd.lateness(c.Steps[j].Change)
 		}
 	}
 	return ctx.Err()

@@ -74,7 +74,7 @@ func (t *target) effects(rd *round) ([]ledger.Draft, error) {
 		if o.Status == platform.Failed || o.Status == platform.Pending {
 			continue
 		}
-		d, err := t.effect(o)
+		d, err := t.effect(o, rd.lateness(o.Change))
 		if err != nil {
 			return nil, err
 		}
@@ -102,7 +102,7 @@ func (t *target) unrecorded(rd *round, touched map[grant.Key]bool) ([]ledger.Dra
 	}
 	var out []ledger.Draft
 	add := func(action plan.Action, reason plan.Reason, g grant.Grant) error {
-		d, err := t.effect(platform.Outcome{Status: platform.Done, Change: plan.Change{Action: action, Reason: reason, Grant: &g}})
+		d, err := t.effect(platform.Outcome{Status: platform.Done, Change: plan.Change{Action: action, Reason: reason, Grant: &g}}, 0)
 		out = append(out, d)
 		return err
 	}
@@ -135,14 +135,14 @@ func (t *target) unrecorded(rd *round, touched map[grant.Key]bool) ([]ledger.Dra
 	return out, nil
 }
 
-func (t *target) effect(o platform.Outcome) (ledger.Draft, error) {
+func (t *target) effect(o platform.Outcome, late int64) (ledger.Draft, error) {
 	change, err := ledger.Canonical(o.Change)
 	if err != nil {
 		return ledger.Draft{}, fmt.Errorf("encode change: %w", err)
 	}
 	body := ledger.EffectBody{
 		Role: o.Change.RoleKey().RoleName(), Reason: string(o.Change.Reason), Status: string(o.Status),
-		ServerID: t.state.ServerID, SessionsEnded: o.SessionsEnded, Detail: o.Detail, Change: change,
+		ServerID: t.state.ServerID, SessionsEnded: o.SessionsEnded, LateSeconds: late, Detail: o.Detail, Change: change,
 	}
 	subject := ledger.Subject{Connection: string(t.connection.Ref().Name)}
 	if g := o.Change.Grant; g != nil {

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 )
 
@@ -44,7 +45,7 @@ func (r *Reconciler) Run(ctx context.Context, pace Pace) error {
 func (p Pace) wait(report Report, err error, now time.Time) time.Duration {
 	wait := p.Interval
 	if err != nil || !report.Settled() {
-		wait = min(wait, p.Retry)
+		wait = min(wait, p.Retry-rand.N(p.Retry/4+1)) //nolint:gosec // so that not all engines try at once
 	}
 	if !report.Next.IsZero() {
 		wait = min(wait, report.Next.Sub(now))
