@@ -2,7 +2,7 @@ package validate
 
 import (
 	"cmp"
-	"regexp"
+	"errors"
 	"slices"
 	"strings"
 
@@ -44,10 +44,10 @@ func (c *check) mask(r resource.Resource, path []any, m resource.Mask) {
 			return
 		}
 	}
-	if m.Pattern != "" {
-		if _, err := regexp.Compile(m.Pattern); err != nil {
-			c.errorf(r, below(path, "pattern"), MaskPattern, "the pattern does not compile: %s", cause(err)).
-				WithHint("the syntax is RE2: no look-around and no back references")
+	if m.Type == resource.MaskRegex && m.Pattern != "" {
+		_, err := resource.ParseRegex(m)
+		if e := (*resource.RegexError)(nil); errors.As(err, &e) {
+			c.errorf(r, below(path, e.Field), MaskPattern, "the %s %s", e.Field, e.Text).WithHint("%s", e.Hint)
 		}
 	}
 }

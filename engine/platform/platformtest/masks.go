@@ -111,6 +111,7 @@ func maskCases() []testCase {
 		}},
 		{"a value too short for its partial mask is hidden whole", shortPartial},
 		{"rounding text that is no number shows nothing of it", roundText},
+		{"patterns mean the same on every platform", regexDialect},
 	}
 }
 
@@ -181,6 +182,50 @@ func maskSamples() []maskSample {
 func truncated(unit resource.DateUnit, want ...string) maskSample {
 	return maskSample{resource.Mask{Type: resource.MaskTruncate, Unit: unit},
 		[]string{"2020-02-29", "1999-12-31T23:59:59.999Z", "2024-07-15 09:30:00"}, exactly(want...)}
+}
+
+// regexDialect compares with what resource.Regex makes of the values.
+func regexDialect(e *env) {
+	if !slices.Contains(e.p.Capabilities().Masks, resource.MaskRegex) {
+		e.Skipf("the platform does not claim regex masks")
+	}
+	clear := []string{"", "ann.Berg@x.org", "2020-02-29", `C:\a & b`, "Åsa 日本 £5", "two\nlines", "abab aab", "$1 100% 'q'", "ANN berg"}
+	masks := [][2]string{
+		{`[0-9]`, "#"}, {`^[^@]*`, "x"}, {`\d{2,4}`, `\1&\&`}, {`\W`, "_"}, {`\s+`, ""}, {`a|ab|aba`, "<$0>"}, {`(?i)ann|å`, "n"},
+		{`^([0-9]{4})-([0-9]{2})-[0-9]{2}$`, "$2/${1}$$"}, {`(\w)(\w+)`, "$2$1"}, {`[\]\\^&-]`, "."}, {`(?s).+`, "all"}, {`.+`, "line"},
+		{`[^\x00-\x7f]`, "?"}, {`\pL`, "l"}, {`(?:^a|b)`, "!"}, {`[[:upper:]]`, "U"}, {`a?b`, "-"}, {`\$|\.|%`, "$$"}, {`\n`, "'"},
+	}
+	t := Table{Name: "texts", Columns: []string{"id"}}
+	for i := range masks {
+		t.Columns = append(t.Columns, fmt.Sprintf("c%d", i))
+	}
+	for i, text := range clear {
+		row := []string{strconv.Itoa(i)}
+		for range masks {
+			row = append(row, text)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	e.table(t)
+	e.accounts("ann")
+	o := e.object("texts", t.Columns...)
+	for i, m := range masks {
+		o = masked(o, t.Columns[i+1], resource.Mask{Type: resource.MaskRegex, Pattern: m[0], Replacement: m[1]})
+	}
+	r := role(e.key("texts"), o)
+	e.ok(provision(r), allow(member(r.RoleKey, "ann")))
+	rows, err := e.h.Select(e.ctx, "ann", e.address(r, 0), t.Columns...)
+	e.must("select", err)
+	e.want(len(rows) == len(clear), "%d rows read", len(rows))
+	for i, row := range rows {
+		for j, m := range masks {
+			re, err := resource.ParseRegex(*o.Columns[j+1].Mask)
+			e.must("parse pattern", err)
+			if want := re.Replacer()(clear[i]); row[j+1] != want {
+				e.Errorf("%q with %q for %q reads %q, want %q", clear[i], m[1], m[0], row[j+1], want)
+			}
+		}
+	}
 }
 
 func checkHash(clear []string) func([]string) error {

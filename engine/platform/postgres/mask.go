@@ -50,10 +50,8 @@ func expression(c column, m *resource.Mask) (sql string, reads bool, err error) 
 		return "pg_catalog.encode(pg_catalog.sha256((SELECT s.salt FROM " + ident(bookSchema, "salt") +
 			" AS s) || pg_catalog.convert_to(" + text + ", 'UTF8')), 'hex')", true, nil
 	case resource.MaskRegex:
-		if checkText(m.Pattern) != nil || checkText(m.Replacement) != nil {
-			return "", false, errNotText
-		}
-		return fmt.Sprintf("pg_catalog.regexp_replace(%s, %s, %s, 'g')", text, literal(m.Pattern), literal(m.Replacement)), true, nil
+		sql, err := regexMask(text, *m)
+		return sql, true, err
 	case resource.MaskPartial:
 		return partial(text, m.KeepFirst, m.KeepLast)
 	case resource.MaskRound:

@@ -130,8 +130,9 @@ func (b *builder) salted() {
 func (b *builder) checkPatterns(o grant.Object) {
 	for _, c := range o.Columns {
 		if c.Mask != nil && c.Mask.Type == resource.MaskRegex {
-			b.add("check the pattern of "+c.Name,
-				"SELECT regexp_replace('', "+literal(c.Mask.Pattern)+", "+literal(c.Mask.Replacement)+", 'g')")
+			if sql, err := regexMask("''::pg_catalog.text", *c.Mask); err == nil { // otherwise the view is not made at all
+				b.add("check the pattern of "+c.Name, "SELECT "+sql)
+			}
 		}
 	}
 }

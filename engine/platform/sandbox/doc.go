@@ -44,8 +44,7 @@
 //
 // null reads as NULL and constant as its value. hash is the HMAC-SHA256 of the
 // text, in hexadecimal, keyed with a salt that the file draws once. regex
-// replaces every match of an RE2 pattern; $1 in the replacement is the first
-// group. partial leaves the given numbers of characters clear at the ends and
+// replaces every match of the pattern, as resource.Regex says. partial leaves the given numbers of characters clear at the ends and
 // shows an asterisk for each one between; a value that is not longer than both
 // ends together is hidden whole. round reads a number, rounds half away from
 // zero, and gives NULL for anything else. truncate reads a date such as

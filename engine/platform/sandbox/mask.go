@@ -33,13 +33,7 @@ func checkMask(m resource.Mask) error {
 		}
 		return nil
 	case resource.MaskRegex:
-		if strings.ContainsRune(m.Pattern+m.Replacement, 0) {
-			return errors.New("the pattern or replacement holds a NUL character")
-		}
-		if m.Pattern == "" {
-			return errors.New("the pattern is empty and would hide nothing")
-		}
-		_, err := regexp.Compile(m.Pattern)
+		_, err := resource.ParseRegex(m)
 		return err
 	case resource.MaskPartial:
 		if m.KeepFirst < 0 || m.KeepLast < 0 {
@@ -104,7 +98,7 @@ func viewSQL(columns []grant.Column, from, prefix string) string {
 
 // registerMasks adds the functions of the mask expressions to a connection.
 func registerMasks(conn *sqlite.Conn, salt, prefix string) error {
-	patterns := map[string]*regexp.Regexp{}
+	regexes := map[resource.Mask]func(string) string{}
 	functions := []struct {
 		name  string
 		nargs int
@@ -114,15 +108,15 @@ func registerMasks(conn *sqlite.Conn, salt, prefix string) error {
 			return sqlite.TextValue(hashText(salt, text)), nil
 		}},
 		{"regex", 3, func(text string, args []sqlite.Value) (sqlite.Value, error) {
-			p := args[1].Text()
-			if patterns[p] == nil {
-				re, err := regexp.Compile(p)
+			m := resource.Mask{Type: resource.MaskRegex, Pattern: args[1].Text(), Replacement: args[2].Text()}
+			if regexes[m] == nil {
+				r, err := resource.ParseRegex(m)
 				if err != nil {
 					return sqlite.Value{}, errors.New("the pattern of a mask is not valid")
 				}
-				patterns[p] = re
+				regexes[m] = r.Replacer()
 			}
-			return sqlite.TextValue(patterns[p].ReplaceAllString(text, args[2].Text())), nil
+			return sqlite.TextValue(regexes[m](text)), nil
 		}},
 		{"partial", 3, func(text string, args []sqlite.Value) (sqlite.Value, error) {
 			return sqlite.TextValue(partialText(text, args[1].Int(), args[2].Int())), nil
