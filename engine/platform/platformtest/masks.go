@@ -61,6 +61,27 @@ func maskCases() []testCase {
 			})
 			e.roundTrip(desired{roles: roles(other), grants: grants(member(other.RoleKey, "ann"))})
 		}},
+		{"a masked key and a table masked whole hide what they must", func(e *env) {
+			e.people("people")
+			e.accounts("ann", "bob")
+			key := role(e.key("sales"), masked(e.wholePeople("people"), "id", hidden()))
+			whole := role(e.key("audit"), masked(masked(e.maskedPeople("people"), "id", hidden()), "city", hidden()))
+			e.converge(desired{roles: roles(key, whole), grants: grants(member(key.RoleKey, "ann"), member(whole.RoleKey, "bob"))})
+			e.reads("ann", e.address(key, 0), []string{"city", "id"}, [][]string{{"Lima", "hidden"}, {"Oslo", "hidden"}, {"Rome", "hidden"}})
+			e.reads("bob", e.address(whole, 0), peopleColumns(), [][]string{{"hidden", "hidden", "hidden"}, {"hidden", "hidden", "hidden"}, {"hidden", "hidden", "hidden"}})
+		}},
+		{"a constant is shown to the letter, whatever it holds", func(e *env) {
+			e.people("people")
+			e.accounts("ann")
+			for i, value := range []string{"a\nb\r\tc", `\'; "x" \\`, "$$ $1 ${x} %d %s {{x}}", "/* a */ -- b #c", "\u00e5 a\u030a \U0001f510", " ", strings.Repeat("long ", 400)} {
+				r := role(e.key(fmt.Sprintf("mask%d", i)), masked(e.wholePeople("people"), "iban", resource.Mask{Type: resource.MaskConstant, Value: value}))
+				g := member(r.RoleKey, "ann")
+				e.ok(provision(r), allow(g))
+				e.reads("ann", e.address(r, 0), []string{"id", "iban"}, [][]string{{"1", value}, {"2", value}, {"3", value}})
+				e.roundTrip(desired{roles: roles(r), grants: grants(g)})
+				e.ok(retire(r))
+			}
+		}},
 		{"a mask moved to another column hides that one", func(e *env) {
 			hide := e.maskedReader("ann")
 			other := role(e.key("sales"), masked(e.wholePeople("people"), "city", hidden()))

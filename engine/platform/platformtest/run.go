@@ -48,7 +48,10 @@ func suite() []group {
 		{"owners", ownerCases()},
 		{"engines", engineCases()},
 		{"planned", plannedCases()},
-		{"contract", contractCases()},
+		{"contract", append(contractCases(), batchCases()...)},
+		{"effective", effectiveCases()},
+		{"release", releaseCases()},
+		{"self", auditCases()},
 	}
 }
 
