@@ -36,3 +36,18 @@ func noServer(t *testing.T, err error) {
 	}
 	t.Skip(err)
 }
+
+// newServer is a server of the test's own.
+func newServer(t *testing.T, options ...string) *Private {
+	t.Helper()
+	s, err := StartPrivate(t.Context(), "", options...)
+	if err != nil {
+		noServer(t, err)
+	}
+	t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}

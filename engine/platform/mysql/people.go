@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -38,10 +39,14 @@ func (a *Admin) CreateLogin(ctx context.Context, name string) error {
 	return nil
 }
 
-// CreateEngine runs SetupSQL and returns how the engine logs in.
+// CreateEngine runs SetupSQL and returns the password of the engine's account.
 func (a *Admin) CreateEngine(ctx context.Context, user string, databases ...string) (password string, err error) {
 	password = private.Secret()
-	setup, err := SetupSQL(user, password, databases...)
+	grammar, err := a.grammar(ctx)
+	if err != nil {
+		return "", err
+	}
+	setup, err := SetupSQL(grammar, user, password, databases...)
 	if err != nil {
 		return "", err
 	}
@@ -49,6 +54,18 @@ func (a *Admin) CreateEngine(ctx context.Context, user string, databases ...stri
 		return "", fmt.Errorf("create engine account: %w", err)
 	}
 	return password, nil
+}
+
+// grammar is the server's.
+func (a *Admin) grammar(ctx context.Context) (Grammar, error) {
+	rows, err := a.Query(ctx, a.user, "SELECT VERSION()")
+	if err != nil {
+		return "", err
+	}
+	if strings.Contains(rows[0][0], "MariaDB") {
+		return MariaDB, nil
+	}
+	return MySQL8, nil
 }
 
 // Exec runs statements, separated by semicolons, as the administrator.
