@@ -41,6 +41,7 @@ var mayImport = map[string][]string{
 	"engine/platform/mysql":        {"engine/platform", "engine/platform/private", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/private":      {},
 	"engine/platform/platformtest": {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
+	"engine/adopt":                 {"engine/platform", "engine/grant", "engine/resource"},
 	"engine/determine": {
 		"engine/diag", "engine/resource", "engine/validate", "engine/repo", "engine/review", "engine/policy",
 		"engine/grant", "engine/forge", "engine/ledger", "engine/signature", "engine/gitdb", "policies",
@@ -51,7 +52,7 @@ var mayImport = map[string][]string{
 	},
 	"engine/reconcile": {
 		"engine/diag", "engine/resource", "engine/repo", "engine/grant", "engine/plan", "engine/platform",
-		"engine/ledger", "engine/signature", "engine/gitdb", "engine/audit",
+		"engine/ledger", "engine/signature", "engine/gitdb", "engine/audit", "engine/adopt",
 	},
 }
 

@@ -97,6 +97,51 @@ func compareAccess(a, b Access) int {
 	)
 }
 
+// Surveyor tells of what others opened beside privileges on tables, so that an
+// import can name what no request can stand for.
+type Surveyor interface {
+	Survey(ctx context.Context) (Survey, error)
+}
+
+// Survey is the answer, ordered.
+type Survey struct {
+	// Members are the accounts in each role of others, also through other roles.
+	Members map[string][]string `json:"members"`
+	// Standing are ways to data that no privilege on a table tells of.
+	Standing []Standing `json:"standing"`
+}
+
+// Standing is one such way. Path may stop at the database or the schema.
+type Standing struct {
+	Foreign
+	// Reason is one of the reasons below.
+	Reason string `json:"reason"`
+}
+
+// The reasons of a Standing.
+const (
+	StandsSuper     = "superuser"          // not checked at all
+	StandsOwner     = "owner"              // owns the object, the schema or the database
+	StandsBuiltIn   = "predefined-role"    // is in a role of the platform itself
+	StandsDatabase  = "database-privilege" // on the database or the whole server
+	StandsSchema    = "schema-privilege"   // to make objects in a schema
+	StandsFunction  = "function"           // may run a function that works with its owner's rights
+	StandsByDefault = "default-privilege"  // on tables that will be made
+)
+
+// Compare orders ways by reason, principal, path and privilege.
+func (s Standing) Compare(o Standing) int {
+	return cmp.Or(cmp.Compare(s.Reason, o.Reason), cmp.Compare(s.Principal, o.Principal), slices.Compare(s.Path, o.Path),
+		cmp.Compare(s.Privilege, o.Privilege), cmp.Compare(s.Grantor, o.Grantor))
+}
+
+// Advisor words statements that others would run.
+type Advisor interface {
+	// Undo is the statement by which the grantor takes a foreign access back, or
+	// nothing where there is none. It needs no connection and runs nothing.
+	Undo(f Foreign) string
+}
+
 // Releaser lets go of a table before its owner changes it.
 type Releaser interface {
 	// Release drops everything of ours that would keep the owner from altering

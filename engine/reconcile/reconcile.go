@@ -162,6 +162,7 @@ type target struct {
 	state      platform.State
 	err        error
 	outcomes   []platform.Outcome
+	members    map[string][]string // of roles of others, for drift
 }
 
 // Plan works out what a round would do and the statements it would run, and
@@ -238,6 +239,21 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 			rd.targets = append(rd.targets, &target{connection: c})
 		}
 	}
+	r.read(ctx, rd)
+	for _, t := range rd.targets {
+		r.checkTarget(ctx, rd, t)
+		rd.observed = append(rd.observed, observedOf(rd, t))
+		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign}
+		if t.err != nil {
+			c.unknown(t.err)
+		}
+		rd.report.Connections = append(rd.report.Connections, c)
+	}
+	rd.report.Connections = append(rd.report.Connections, abandoned(rd)...)
+}
+
+// read opens and reads the targets side by side; each keeps its own error.
+func (r *Reconciler) read(ctx context.Context, rd *round) {
 	var g errgroup.Group
 	g.SetLimit(maxParallel)
 	for _, t := range rd.targets {
@@ -255,16 +271,6 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 		})
 	}
 	_ = g.Wait() // each worker keeps its own error
-	for _, t := range rd.targets {
-		r.checkTarget(ctx, rd, t)
-		rd.observed = append(rd.observed, observedOf(rd, t))
-		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign}
-		if t.err != nil {
-			c.unknown(t.err)
-		}
-		rd.report.Connections = append(rd.report.Connections, c)
-	}
-	rd.report.Connections = append(rd.report.Connections, abandoned(rd)...)
 }
 
 func (r *Reconciler) patience(ctx context.Context) (context.Context, context.CancelFunc) {
@@ -345,10 +351,7 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 		rd.plan.Changes = due
 		return
 	}
-	desired := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Left: grant.LeftAccounts(rd.set, rd.report.At), Applied: map[grant.Key]bool{}}
-	for key := range rd.custody.Applied {
-		desired.Applied[key] = true
-	}
+	desired := rd.desired()
 	bounds := plan.DefaultLimits
 	if limits.Count != nil {
 		bounds.Count = *limits.Count
@@ -367,6 +370,15 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 			}
 		}
 	}
+}
+
+// desired is what should be, with what the ledger knows of it.
+func (rd *round) desired() plan.Desired {
+	d := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Left: grant.LeftAccounts(rd.set, rd.report.At), Applied: map[grant.Key]bool{}}
+	for key := range rd.custody.Applied {
+		d.Applied[key] = true
+	}
+	return d
 }
 
 // apply carries the plan out, platforms side by side and each in order.

@@ -7,6 +7,10 @@ import (
 	"unicode/utf8"
 )
 
+// Visible renders text that others wrote, such as a name on a platform, so that a
+// terminal shows it and does nothing else.
+func Visible(text string) string { return visible(text) }
+
 // visible renders text that a person wrote so that it can neither move the
 // cursor nor reorder or hide what stands around it: control characters, bidi
 // and zero-width characters and broken UTF-8 appear as escapes.
