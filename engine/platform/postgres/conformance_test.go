@@ -7,5 +7,7 @@ import (
 )
 
 func TestConformance(t *testing.T) {
-	platformtest.Run(t, func(t *testing.T) platformtest.Harness { return newPlace(t) })
+	eachVersion(t, func(t *testing.T, s *Private) {
+		platformtest.Run(t, func(t *testing.T) platformtest.Harness { return newPlaceOn(t, s) })
+	})
 }

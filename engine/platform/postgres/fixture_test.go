@@ -30,6 +30,13 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+func newFixtureOn(t *testing.T, server *Private) *fixture {
+	t.Helper()
+	f := &fixture{place: newPlaceOn(t, server)}
+	f.reopen()
+	return f
+}
+
 func (f *fixture) reopen() {
 	f.t.Helper()
 	p, err := f.open(f.t.Context())

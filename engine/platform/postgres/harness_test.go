@@ -31,8 +31,11 @@ func TestMain(m *testing.M) {
 	}
 	server = s
 	code := m.Run()
-	if server != nil {
-		if err := server.Stop(); err != nil {
+	for _, s := range append(others(), server) {
+		if s == nil {
+			continue
+		}
+		if err := s.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
@@ -46,6 +49,7 @@ const consumerPassword = "consumer"
 // the cluster's, so they are dropped with the place.
 type place struct {
 	t      *testing.T
+	server *Private
 	db     string
 	engine string // DSN
 	owner  *pgx.Conn
@@ -62,9 +66,14 @@ func newPlace(t *testing.T) *place {
 		}
 		t.Skip(ErrNoServer)
 	}
+	return newPlaceOn(t, server)
+}
+
+func newPlaceOn(t *testing.T, server *Private) *place {
+	t.Helper()
 	ctx := t.Context()
 	n := strconv.FormatInt(databases.Add(1), 10)
-	h := &place{t: t, db: "db" + n}
+	h := &place{t: t, server: server, db: "db" + n}
 	h.admin = dial(t, server.AdminDSN(""))
 	mustExec(t, h.admin, "CREATE DATABASE "+h.db)
 	h.admin = dial(t, server.AdminDSN(h.db))
@@ -85,7 +94,7 @@ func newPlace(t *testing.T) *place {
 // meet in the names of the cluster.
 func (h *place) drop() {
 	ctx := context.Background()
-	conn, err := pgx.Connect(ctx, server.AdminDSN(""))
+	conn, err := pgx.Connect(ctx, h.server.AdminDSN(""))
 	if err != nil {
 		h.t.Error(err)
 		return
@@ -281,7 +290,7 @@ func (h *place) CanName(_, name string) bool { return nameable(name) }
 
 // as runs something in a session of the account's own.
 func (h *place) as(ctx context.Context, account string, run func(*pgx.Conn) error) error {
-	conn, err := pgx.Connect(ctx, server.DSN(account, consumerPassword, h.db))
+	conn, err := pgx.Connect(ctx, h.server.DSN(account, consumerPassword, h.db))
 	if err != nil {
 		return err
 	}

@@ -28,11 +28,20 @@ var ErrNoServer = errors.New("start private server: no initdb and postgres found
 // with Stop, and at the latest with the process that started it (on Linux).
 type Private struct {
 	server   *private.Server
+	options  PrivateOptions
 	port     int
 	password string
 }
 
-// Database is the database that a private server comes with.
+// PrivateOptions say how a private server differs from the usual one.
+type PrivateOptions struct {
+	Dir      string            // where its folder is made; the system's temporary folder where empty
+	Bin      string            // the folder with initdb and postgres; found where empty
+	Settings map[string]string // of the server, such as ssl = on
+	Files    map[string][]byte // of the data folder, for the server's eyes only
+}
+
+// privateDatabase is the database that a private server comes with.
 const privateDatabase = "postgres"
 
 const privateAdmin = "admin"
@@ -41,15 +50,26 @@ const privateAdmin = "admin"
 // system's temporary folder where empty), as an unprivileged user where the
 // process is root.
 func StartPrivate(ctx context.Context, dir string) (*Private, error) {
-	bin, err := findBinaries(ctx)
+	return StartPrivateWith(ctx, PrivateOptions{Dir: dir})
+}
+
+// StartPrivateWith is StartPrivate with a choice.
+func StartPrivateWith(ctx context.Context, o PrivateOptions) (*Private, error) {
+	bin := o.Bin
+	var err error
+	if bin == "" {
+		bin, err = findBinaries(ctx)
+	} else if !hasBinaries(bin) {
+		err = fmt.Errorf("%w: %s holds neither", ErrNoServer, bin)
+	}
 	if err != nil {
 		return nil, err
 	}
-	server, err := private.New(private.Config{Dir: dir, Name: "assent-pg-", Users: []string{"postgres"}, Stop: syscall.SIGINT}) // fast shutdown
+	server, err := private.New(private.Config{Dir: o.Dir, Name: "assent-pg-", Users: []string{"postgres"}, Stop: syscall.SIGINT}) // fast shutdown
 	if err != nil {
 		return nil, fmt.Errorf("start private server: %w", err)
 	}
-	s := &Private{server: server, password: private.Secret()}
+	s := &Private{server: server, options: o, password: private.Secret()}
 	if err := s.start(ctx, bin); err != nil {
 		return nil, errors.Join(fmt.Errorf("start private server: %w", err), s.Stop())
 	}
@@ -110,13 +130,22 @@ func (s *Private) start(ctx context.Context, bin string) error {
 	if err := os.Remove(s.server.Path("pw")); err != nil {
 		return err
 	}
+	for _, name := range keys(s.options.Files) {
+		if err := s.server.WriteFile(filepath.Join("data", name), s.options.Files[name]); err != nil {
+			return err
+		}
+	}
 	s.port, err = s.server.Start(ctx, filepath.Join(bin, "postgres"), func(port int) []string {
-		return []string{
+		args := []string{
 			"-D", data, "-p", strconv.Itoa(port),
 			"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "synchronous_commit=off",
 			"-c", "full_page_writes=off", "-c", "shared_buffers=32MB", "-c", "max_connections=50", "-c", "autovacuum=off",
 			"-c", "max_wal_size=256MB", "-c", "dynamic_shared_memory_type=mmap", "-c", "logging_collector=off",
 		}
+		for _, name := range keys(s.options.Settings) {
+			args = append(args, "-c", name+"="+s.options.Settings[name])
+		}
+		return args
 	}, func(ctx context.Context, port int) error {
 		s.port = port
 		conn, err := pgx.Connect(ctx, s.AdminDSN(""))

@@ -32,6 +32,7 @@ type Server struct {
 	stop   syscall.Signal
 	cmd    *exec.Cmd // nil while nothing runs
 	exited chan struct{}
+	again  func(context.Context) error // starts it as it was started before
 }
 
 // Config says what kind of server it is.
@@ -117,7 +118,10 @@ func (s *Server) Start(ctx context.Context, program string, args func(port int) 
 	for try := 0; ; try++ {
 		port, err := freePort()
 		if err == nil {
-			err = s.start(ctx, program, args(port), func() error { return answers(ctx, port) })
+			s.again = func(ctx context.Context) error {
+				return s.start(ctx, program, args(port), func() error { return answers(ctx, port) })
+			}
+			err = s.again(ctx)
 		}
 		// Somebody else may have taken the port.
 		if err == nil || try == 2 || ctx.Err() != nil {
@@ -159,6 +163,13 @@ func (s *Server) start(ctx context.Context, program string, args []string, answe
 	}
 	return fmt.Errorf("%s does not answer within 20 s: %w", name, refused)
 }
+
+// Halt ends the server and keeps its folder.
+func (s *Server) Halt() { s.end() }
+
+// Restart runs a server that Start has run before, on the same port. One that
+// still runs is ended first.
+func (s *Server) Restart(ctx context.Context) error { return s.again(ctx) }
 
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // closed at once
