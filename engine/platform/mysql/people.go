@@ -70,7 +70,11 @@ func (a *Admin) grammar(ctx context.Context) (Grammar, error) {
 
 // Exec runs statements, separated by semicolons, as the administrator.
 func (a *Admin) Exec(ctx context.Context, statements string) error {
-	db, err := a.open(a.user)
+	return a.exec(ctx, a.user, statements)
+}
+
+func (a *Admin) exec(ctx context.Context, login, statements string) error {
+	db, err := a.open(login)
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,12 @@ const (
 // the privilege tables can give another person a default role, and whoever may
 // write them can become anybody. So the administrator leaves a procedure that
 // does this one thing, for the roles of our namespace alone.
+//
+// SET USER is not among the rights: with it the engine could make a procedure
+// that runs as the administrator, and be one. A view runs as a role of the
+// engine's without it: SET ROLE x, then CREATE DEFINER = x VIEW; an event runs
+// as the engine itself. A privilege on a whole database named assent_… is not
+// the engine's to give either, as its own is on a pattern; one on a view is.
 const setupMariaDB = `
 CREATE USER {engine} IDENTIFIED BY {password};
 GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO {engine};
