@@ -5,7 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
+	"strings"
 	"testing"
+	"unicode/utf8"
+
+	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/platform/platformtest"
+	"github.com/assent-dev/assent/engine/platform/private"
+	"github.com/assent-dev/assent/engine/resource"
 )
 
 // server is the private server of this test binary, nil where there is none.
@@ -38,9 +46,9 @@ func noServer(t *testing.T, err error) {
 }
 
 // newServer is a server of the test's own.
-func newServer(t *testing.T, options ...string) *Private {
+func newServer(t *testing.T, o PrivateOptions) *Private {
 	t.Helper()
-	s, err := StartPrivate(t.Context(), "", options...)
+	s, err := StartPrivateWith(t.Context(), o)
 	if err != nil {
 		noServer(t, err)
 	}
@@ -51,3 +59,232 @@ func newServer(t *testing.T, options ...string) *Private {
 	})
 	return s
 }
+
+// place is the private server, emptied, with a database shop that belongs to
+// owner. One connection governs a whole server, so there is one place at a time.
+type place struct {
+	t     *testing.T
+	admin *Admin
+}
+
+var (
+	_ platformtest.Filterer       = (*place)(nil)
+	_ platformtest.MemberAdder    = (*place)(nil)
+	_ platformtest.RoleTaker      = (*place)(nil)
+	_ platformtest.ColumnAdder    = (*place)(nil)
+	_ platformtest.ColumnDropper  = (*place)(nil)
+	_ platformtest.Namer          = (*place)(nil)
+	_ platformtest.Changer        = (*place)(nil)
+	_ platformtest.Distinguisher  = (*place)(nil)
+	_ platformtest.AccountDropper = (*place)(nil)
+	_ platformtest.TableRenamer   = (*place)(nil)
+)
+
+func newPlace(t *testing.T) *place {
+	t.Helper()
+	if server == nil {
+		noServer(t, ErrNoServer)
+	}
+	h := &place{t: t, admin: server.Admin()}
+	h.clear()
+	h.must("CREATE DATABASE shop")
+	for _, login := range []string{"owner", "engine"} {
+		h.admin.passwords[login] = private.Secret()
+	}
+	h.must("CREATE USER owner IDENTIFIED BY '" + h.admin.passwords["owner"] + "'; GRANT ALL ON shop.* TO owner WITH GRANT OPTION")
+	setup, err := SetupSQL(MariaDB, "engine", h.admin.passwords["engine"], "shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.must(setup)
+	return h
+}
+
+// clear drops every database, account and role that a test made.
+func (h *place) clear() {
+	h.t.Helper()
+	ctx := h.t.Context()
+	var drops []string
+	for _, row := range h.ask("SELECT schema_name FROM information_schema.schemata") {
+		if !slices.Contains([]string{"mysql", "information_schema", "performance_schema", "sys"}, row[0]) {
+			drops = append(drops, "DROP DATABASE "+ident(row[0]))
+		}
+	}
+	for _, row := range h.ask("SELECT user, host, is_role FROM mysql.user WHERE user NOT IN ('admin', 'mariadb.sys', 'PUBLIC') OR is_role = 'Y' AND user = 'admin'") {
+		if row[2] == "Y" {
+			drops = append(drops, "DROP ROLE "+ident(row[0]))
+		} else {
+			drops = append(drops, "DROP USER "+literal(row[0])+"@"+literal(row[1]))
+		}
+	}
+	// Privileges go by name, and outlive what they are about.
+	drops = append(drops, "DELETE FROM mysql.db", "DELETE FROM mysql.tables_priv WHERE db <> 'mysql' AND db <> 'sys'", "DELETE FROM mysql.columns_priv", "FLUSH PRIVILEGES")
+	if err := h.admin.Exec(ctx, strings.Join(drops, ";\n")); err != nil {
+		h.t.Fatalf("clear the server: %v", err)
+	}
+}
+
+// must runs statements as the administrator, ask queries as him.
+func (h *place) must(statements string) {
+	h.t.Helper()
+	if err := h.admin.Exec(h.t.Context(), statements); err != nil {
+		h.t.Fatalf("%s: %v", statements, err)
+	}
+}
+
+func (h *place) ask(query string) [][]string {
+	h.t.Helper()
+	rows, err := h.admin.Query(h.t.Context(), h.admin.user, query)
+	if err != nil {
+		h.t.Fatalf("%s: %v", query, err)
+	}
+	return rows
+}
+
+func (h *place) Connection() resource.Name { return "warehouse" }
+func (h *place) Database() string          { return "shop" }
+func (h *place) Schema() string            { return "" }
+
+func (h *place) Platform(ctx context.Context) (platform.Platform, error) { return h.open(ctx) }
+
+func (h *place) open(ctx context.Context) (*MySQL, error) {
+	host, port := h.admin.Where()
+	return Open(ctx, Config{Connection: h.Connection(), Host: host, Port: port, TLS: "disable", User: "engine", Password: h.admin.passwords["engine"]})
+}
+
+func (h *place) CreateAccount(ctx context.Context, account string) error {
+	return h.admin.CreateLogin(ctx, account)
+}
+
+func (h *place) DropAccount(ctx context.Context, account string) error {
+	return h.admin.Exec(ctx, "DROP USER "+literal(account))
+}
+
+// as runs statements as an account; they hold no semicolon but within quotes.
+func (h *place) as(ctx context.Context, account, statement string) error {
+	return h.admin.exec(ctx, account, statement)
+}
+
+func (h *place) CreateTable(ctx context.Context, t platformtest.Table) error {
+	const text = " VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
+	var defs []string
+	for i, c := range t.Columns {
+		def := ident(c) + text
+		if i == 0 {
+			def += " PRIMARY KEY"
+		}
+		defs = append(defs, def)
+	}
+	if err := h.as(ctx, "owner", "CREATE TABLE "+h.BaseAddress(t.Name)+" ("+strings.Join(defs, ", ")+")"); err != nil {
+		return err
+	}
+	for _, row := range t.Rows {
+		if err := h.Insert(ctx, "owner", h.BaseAddress(t.Name), t.Columns, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (h *place) DropTable(ctx context.Context, name string) error {
+	return h.as(ctx, "owner", "DROP TABLE "+h.BaseAddress(name))
+}
+
+func (h *place) RenameTable(ctx context.Context, from, to string) error {
+	return h.as(ctx, "owner", "RENAME TABLE "+h.BaseAddress(from)+" TO "+h.BaseAddress(to))
+}
+
+func (h *place) AddColumn(ctx context.Context, table, column, value string) error {
+	return h.as(ctx, "owner", "ALTER TABLE "+h.BaseAddress(table)+" ADD COLUMN "+ident(column)+" VARCHAR(255) DEFAULT "+literal(value))
+}
+
+func (h *place) DropColumn(ctx context.Context, table, column string) error {
+	return h.as(ctx, "owner", "ALTER TABLE "+h.BaseAddress(table)+" DROP COLUMN "+ident(column))
+}
+
+func (h *place) GrantByHand(ctx context.Context, account, table string) error {
+	return h.as(ctx, "owner", "GRANT SELECT ON "+h.BaseAddress(table)+" TO "+literal(account))
+}
+
+// RevokeByHand takes the role from the account, and from the roles it is in.
+func (h *place) RevokeByHand(ctx context.Context, account, role string) error {
+	var revokes []string
+	of := literal(account)
+	for _, row := range h.ask("SELECT user, host FROM mysql.roles_mapping WHERE role = " + literal(role) + " AND (user = " + of +
+		" OR host = '' AND user IN (SELECT role FROM mysql.roles_mapping WHERE user = " + of + "))") {
+		from := literal(row[0])
+		if row[1] != "" {
+			from += "@" + literal(row[1])
+		}
+		revokes = append(revokes, "REVOKE "+ident(role)+" FROM "+from)
+	}
+	if len(revokes) == 0 {
+		return fmt.Errorf("%s is not in %s", account, role)
+	}
+	return h.admin.Exec(ctx, strings.Join(revokes, "; "))
+}
+
+func (h *place) AddByHand(ctx context.Context, account, role string) error {
+	return h.admin.Exec(ctx, "GRANT "+ident(role)+" TO "+literal(account))
+}
+
+func (h *place) TakeRoleName(ctx context.Context, role string) error {
+	return h.admin.Exec(ctx, "CREATE ROLE "+ident(role))
+}
+
+// CanName knows that names have at most 64 characters, an account's 128, none
+// of them beyond U+FFFF, and that a table's or column's ends in no space.
+func (h *place) CanName(kind, name string) bool {
+	longest := 64
+	if kind == "account" {
+		longest = 128
+	}
+	beyond := strings.ContainsFunc(name, func(r rune) bool { return r > 0xFFFF || r == 0 })
+	return name != "" && utf8.RuneCountInString(name) <= longest && !beyond && (kind == "account" || !strings.HasSuffix(name, " "))
+}
+
+// TellsApart asks the server: it folds the case and the accents of columns.
+func (h *place) TellsApart(kind, a, b string) bool {
+	collation := "utf8mb3_bin"
+	if kind == "column" {
+		collation = "utf8mb3_general_ci"
+	}
+	text := func(s string) string { return "CONVERT(" + literal(s) + " USING utf8mb3) COLLATE " + collation }
+	return h.ask("SELECT " + text(a) + " = " + text(b))[0][0] == "0"
+}
+
+func (h *place) Select(ctx context.Context, account, address string, columns ...string) ([][]string, error) {
+	return h.admin.Query(ctx, account, "SELECT "+quoted(columns)+" FROM "+address+" ORDER BY 1")
+}
+
+func (h *place) SelectWhere(ctx context.Context, account, address, column, value string, columns ...string) ([][]string, error) {
+	return h.admin.Query(ctx, account, "SELECT "+quoted(columns)+" FROM "+address+" WHERE "+ident(column)+" = "+literal(value)+" ORDER BY 1")
+}
+
+func quoted(columns []string) string {
+	var list []string
+	for _, c := range columns {
+		list = append(list, ident(c))
+	}
+	return strings.Join(list, ", ")
+}
+
+func (h *place) Insert(ctx context.Context, account, address string, columns, values []string) error {
+	var list []string
+	for _, v := range values {
+		list = append(list, literal(v))
+	}
+	return h.as(ctx, account, "INSERT INTO "+address+" ("+quoted(columns)+") VALUES ("+strings.Join(list, ", ")+")")
+}
+
+func (h *place) Update(ctx context.Context, account, address, key, keyValue, column, value string) error {
+	return h.as(ctx, account, "UPDATE "+address+" SET "+ident(column)+" = "+literal(value)+" WHERE "+ident(key)+" = "+literal(keyValue))
+}
+
+func (h *place) Delete(ctx context.Context, account, address, key, keyValue string) error {
+	return h.as(ctx, account, "DELETE FROM "+address+" WHERE "+ident(key)+" = "+literal(keyValue))
+}
+
+func (h *place) BaseAddress(table string) string { return ident("shop", table) }
+
+func (h *place) Denied(err error) bool { return Denied(err) }

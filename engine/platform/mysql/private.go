@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -25,30 +27,41 @@ var ErrNoServer = errors.New("start private server: no mariadbd or mysqld found:
 type Private struct {
 	server   *private.Server
 	programs programs
-	options  []string
+	options  PrivateOptions
 	port     int
 	password string
 }
 
 const privateAdmin = "admin"
 
+// PrivateOptions say how a private server differs from the usual one.
+type PrivateOptions struct {
+	Dir      string            // where its folder is made; the system's temporary folder where empty
+	Settings map[string]string // of the server, such as ssl-cert = server.pem; they win over ours
+	Files    map[string][]byte // of the data folder, for the server's eyes only
+}
+
 // StartPrivate makes and starts a server in a new folder below dir (the
 // system's temporary folder where empty), as an unprivileged user where the
-// process is root. The options are for the server, such as --ssl-cert=FILE,
-// and win over ours.
-func StartPrivate(ctx context.Context, dir string, options ...string) (*Private, error) {
+// process is root.
+func StartPrivate(ctx context.Context, dir string) (*Private, error) {
+	return StartPrivateWith(ctx, PrivateOptions{Dir: dir})
+}
+
+// StartPrivateWith is StartPrivate with a choice.
+func StartPrivateWith(ctx context.Context, o PrivateOptions) (*Private, error) {
 	found, err := findPrograms(ctx)
 	if err != nil {
 		return nil, err
 	}
 	// Nothing in the folder is worth an orderly end.
-	server, err := private.New(private.Config{Dir: dir, Name: "assent-my-", Users: []string{"mysql"}, Stop: syscall.SIGKILL})
+	server, err := private.New(private.Config{Dir: o.Dir, Name: "assent-my-", Users: []string{"mysql"}, Stop: syscall.SIGKILL})
 	if err != nil {
 		return nil, fmt.Errorf("start private server: %w", err)
 	}
-	s := &Private{server: server, programs: found, options: options, password: private.Secret()}
+	s := &Private{server: server, programs: found, options: o, password: private.Secret()}
 	if err = s.install(ctx); err == nil {
-		err = s.Restart(ctx)
+		err = s.start(ctx)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("start private server: %w", err), s.Stop())
@@ -113,40 +126,54 @@ func (s *Private) fast() []string {
 		"--no-defaults", "--datadir=" + s.server.Path("data"), "--tmpdir=" + s.server.Path("."), "--performance-schema=OFF",
 		"--innodb-buffer-pool-size=32M", "--innodb-flush-method=nosync", "--loose-innodb-log-file-size=8M", "--loose-innodb-redo-log-capacity=8M",
 		"--loose-aria-log-file-size=8M", "--loose-aria-pagecache-buffer-size=8M", "--loose-sync-frm=OFF", "--loose-feedback=OFF", "--loose-mysqlx=OFF",
-		"--loose-skip-log-bin",
+		"--skip-log-bin",
 	}
 }
 
 // install makes the data directory.
 func (s *Private) install(ctx context.Context) error {
-	if s.programs.install == "" {
-		return s.server.Run(ctx, s.programs.server, append(s.fast(), "--initialize-insecure")...)
+	program, args := s.programs.server, append(s.fast(), "--initialize-insecure")
+	if s.programs.install != "" {
+		program, args = s.programs.install, append(s.fast(), "--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=socket")
 	}
-	return s.server.Run(ctx, s.programs.install, append(s.fast(), "--skip-test-db", "--skip-name-resolve", "--auth-root-authentication-method=socket")...)
-}
-
-// Restart ends the server where it runs, as a crash would, and starts it on a
-// free port, with the same files and passwords.
-func (s *Private) Restart(ctx context.Context) error {
-	// The first administrator has no password yet, so that nobody else may stay.
-	admin := literal(privateAdmin) + "@'127.0.0.1'"
-	first := "CREATE USER IF NOT EXISTS " + admin + " IDENTIFIED BY '" + s.password + "';\n" +
-		"GRANT ALL ON *.* TO " + admin + " WITH GRANT OPTION;\n" +
-		"DROP USER IF EXISTS ''@'localhost', 'root'@'localhost', 'mysql'@'localhost';\n"
-	if err := s.server.WriteFile("first.sql", []byte(first)); err != nil {
+	if err := s.server.Run(ctx, program, args...); err != nil {
 		return err
 	}
-	port, err := s.server.Start(ctx, s.programs.server, func(port int) []string {
-		return append(append(s.fast(), "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--socket=", "--skip-name-resolve",
+	for _, name := range slices.Sorted(maps.Keys(s.options.Files)) {
+		if err := s.server.WriteFile(filepath.Join("data", name), s.options.Files[name]); err != nil {
+			return err
+		}
+	}
+	// The first administrator has no password yet, so nobody else may stay.
+	admin := literal(privateAdmin) + "@'127.0.0.1'"
+	return s.server.WriteFile("first.sql", []byte("CREATE USER IF NOT EXISTS "+admin+" IDENTIFIED BY '"+s.password+"';\n"+
+		"GRANT ALL ON *.* TO "+admin+" WITH GRANT OPTION;\n"+
+		"DROP USER IF EXISTS ''@'localhost', 'root'@'localhost', 'mysql'@'localhost';\n"))
+}
+
+func (s *Private) start(ctx context.Context) error {
+	var err error
+	s.port, err = s.server.Start(ctx, s.programs.server, func(port int) []string {
+		args := append(s.fast(), "--bind-address=127.0.0.1", "--port="+strconv.Itoa(port), "--socket=", "--skip-name-resolve",
 			"--init-file="+s.server.Path("first.sql"), "--innodb-flush-log-at-trx-commit=0", "--event-scheduler=ON", "--max-connections=100",
-			"--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci"), s.options...)
+			"--character-set-server=utf8mb4", "--collation-server=utf8mb4_general_ci")
+		for _, name := range slices.Sorted(maps.Keys(s.options.Settings)) {
+			args = append(args, "--"+name+"="+s.options.Settings[name])
+		}
+		return args
 	}, func(ctx context.Context, port int) error {
 		s.port = port
 		return s.Admin().Exec(ctx, "SELECT 1")
 	})
-	s.port = port
 	return err
 }
+
+// Kill ends the server as a crash would, and keeps its files.
+func (s *Private) Kill() { s.server.Halt() }
+
+// Restart starts a server anew on the same port, with the same files; one that
+// still runs is killed first.
+func (s *Private) Restart(ctx context.Context) error { return s.server.Restart(ctx) }
 
 // Host is where the server listens.
 func (s *Private) Host() string { return "127.0.0.1" }

@@ -8,7 +8,7 @@ import (
 // TestSetupGivesTheLeast runs the statements and tries, as the engine, what it
 // has to be able to do, and what it must not.
 func TestSetupGivesTheLeast(t *testing.T) {
-	s := newServer(t)
+	s := newServer(t, PrivateOptions{})
 	admin := s.Admin()
 	err := admin.Exec(t.Context(), "CREATE DATABASE `sh_p`; CREATE TABLE `sh_p`.t (id INT); CREATE DATABASE shxp; CREATE TABLE shxp.t (id INT)")
 	if err != nil {
