@@ -88,7 +88,7 @@ func (b *builder) rename() {
 
 // group makes the role, or gives it back the attributes and the mark it had.
 func (b *builder) group(key grant.RoleKey) {
-	name := key.RoleName()
+	name := b.s.roleName(key)
 	r := b.s.roles[name]
 	if r == nil {
 		b.add("make the role", "CREATE ROLE "+ident(name)+" NOLOGIN NOINHERIT")
@@ -219,7 +219,7 @@ func (b *builder) unuse(from string, needed map[string]bool) {
 
 // recordRole keeps what a role opens, where that changed.
 func (b *builder) recordRole(body grant.Role) {
-	name := body.RoleName()
+	name := b.s.roleName(body.RoleKey)
 	have, ok := b.s.book.roles[name]
 	if ok && have.oid == b.s.roles[name].oid && sameRole(have.body, body) {
 		return

@@ -23,10 +23,7 @@ const (
 // roleMark is the comment that marks a role as ours; it names the role's key,
 // so that a lost bookkeeping can be made anew.
 func (s *snapshot) roleMark(key grant.RoleKey) string {
-	text, err := json.Marshal(struct {
-		Database string        `json:"database"`
-		Key      grant.RoleKey `json:"key"`
-	}{s.database, key})
+	text, err := json.Marshal(marking{s.database, key})
 	if err != nil {
 		panic(err) // strings always marshal
 	}
@@ -56,19 +53,45 @@ func (s *snapshot) owned(name string) (grant.RoleKey, bool) {
 			return b.body.RoleKey, true
 		}
 	}
-	text, ok := strings.CutPrefix(r.comment, markPrefix)
-	if !ok {
-		return grant.RoleKey{}, false
-	}
-	var m struct {
-		Database string        `json:"database"`
-		Key      grant.RoleKey `json:"key"`
-	}
-	if json.Unmarshal([]byte(text), &m) != nil || m.Database != s.database || m.Key.Connection != s.connection ||
-		m.Key.RoleName() != name {
+	m, ok := readMark(r.comment)
+	if !ok || m.Database != s.database || m.Key.Connection != s.connection ||
+		name != m.Key.RoleName() && name != s.apart(m.Key) {
 		return grant.RoleKey{}, false
 	}
 	return m.Key, true
+}
+
+// marking is what the comment of a role of ours says.
+type marking struct {
+	Database string        `json:"database"`
+	Key      grant.RoleKey `json:"key"`
+}
+
+func readMark(comment string) (m marking, ok bool) {
+	text, ok := strings.CutPrefix(comment, markPrefix)
+	return m, ok && json.Unmarshal([]byte(text), &m) == nil && m.Key != grant.RoleKey{}
+}
+
+// roleName is what the role of a key is called here. Roles belong to the
+// cluster: where another database of it governs the same product, and its role
+// has the name already, the one of this database bears a suffix.
+func (s *snapshot) roleName(key grant.RoleKey) string {
+	name, apart := key.RoleName(), s.apart(key)
+	if k, ok := s.owned(apart); ok && k == key {
+		return apart
+	}
+	if r := s.roles[name]; r != nil {
+		if m, ok := readMark(r.comment); ok && m.Key.RoleName() == name && (m.Database != s.database || m.Key.Connection != s.connection) {
+			return apart
+		}
+	}
+	return name
+}
+
+// apart is the name of a role of this database where the usual one is taken by
+// another database.
+func (s *snapshot) apart(key grant.RoleKey) string {
+	return key.RoleName() + "_" + digest(s.database + "\x00" + string(s.connection))[:6]
 }
 
 // mine fails where the role of a key is somebody else's. Absent is fine.
@@ -76,7 +99,7 @@ func (s *snapshot) mine(key grant.RoleKey) error {
 	if key.Connection != s.connection {
 		return faultf(platform.Unsupported, "the change is for connection %s: apply it there", key.Connection)
 	}
-	name := key.RoleName()
+	name := s.roleName(key)
 	if s.roles[name] == nil {
 		return nil
 	}

@@ -15,7 +15,7 @@ func (b *builder) allow(key grant.RoleKey, grants []grant.Grant) (map[int]*fault
 	if err := b.s.mine(key); err != nil {
 		return nil, err
 	}
-	name := key.RoleName()
+	name := b.s.roleName(key)
 	r := b.s.roles[name]
 	if r == nil {
 		return nil, faultf(platform.NoObject, "role %s does not exist yet: provision it first", name)
@@ -92,7 +92,7 @@ func (b *builder) revoke(key grant.RoleKey, accounts []string) error {
 	if err := b.s.mine(key); err != nil {
 		return err
 	}
-	name := key.RoleName()
+	name := b.s.roleName(key)
 	var gone []string
 	if r := b.s.roles[name]; r != nil {
 		gone = b.leave(r, accounts)
@@ -182,7 +182,7 @@ func (b *builder) retireAccess(key grant.RoleKey) ([]string, error) {
 	if err := b.s.mine(key); err != nil {
 		return nil, err
 	}
-	name := key.RoleName()
+	name := b.s.roleName(key)
 	var gone []string
 	if r := b.s.roles[name]; r != nil {
 		var all []string
@@ -202,7 +202,7 @@ func (b *builder) retireAccess(key grant.RoleKey) ([]string, error) {
 // retireRest builds the second half: what the role was made of goes, its own
 // marks last.
 func (b *builder) retireRest(key grant.RoleKey) {
-	name := key.RoleName()
+	name := b.s.roleName(key)
 	for _, at := range relNames(b.s.book.views) {
 		if b.s.book.views[at].role == name {
 			b.dropView(at)
@@ -230,7 +230,7 @@ func (b *builder) retireRest(key grant.RoleKey) {
 
 func (b *builder) hasNoOtherViews(key grant.RoleKey) bool {
 	for at, v := range b.s.book.views {
-		if at.schema == key.SchemaName() && v.role != key.RoleName() {
+		if at.schema == key.SchemaName() && v.role != b.s.roleName(key) {
 			return false
 		}
 	}

@@ -48,7 +48,7 @@ func (s *snapshot) state() platform.State {
 // seenGrants are the memberships of a role that really exist. Times and
 // requests come from the books; a stranger has neither.
 func (s *snapshot) seenGrants(key grant.RoleKey) []grant.Grant {
-	name := key.RoleName()
+	name := s.roleName(key)
 	var out []grant.Grant
 	last := ""
 	for _, m := range s.roles[name].members {
@@ -69,7 +69,7 @@ func (s *snapshot) seenGrants(key grant.RoleKey) []grant.Grant {
 
 // seenRole is a role as the catalogs have it, with what somebody altered about it.
 func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteration) {
-	name := key.RoleName()
+	name := s.roleName(key)
 	out := grant.Role{RoleKey: key, Objects: []grant.Object{}}
 	var body grant.Role
 	booked := false
@@ -113,7 +113,7 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 // nothing deviates, with the columns that are really open and what deviates
 // where something does, and nil where nothing is open.
 func (s *snapshot) seenObject(body grant.Role, o grant.Object, wanted map[relName]*held, accounted map[relName]bool) (seen *grant.Object, what string) {
-	name := body.RoleName()
+	name := s.roleName(body.RoleKey)
 	at := relName{o.Path[1], o.Path[2]}
 	base := s.rels[at]
 	if o.Masked() {
@@ -154,7 +154,7 @@ func (s *snapshot) usable(role, schemaName string) bool {
 // maskedWrong says what deviates on a masked object; nothing where it is exactly
 // as it should be.
 func (s *snapshot) maskedWrong(body grant.Role, o grant.Object, want *held) string {
-	name, schemaName := body.RoleName(), body.SchemaName()
+	name, schemaName := s.roleName(body.RoleKey), body.SchemaName()
 	base := s.rels[relName{o.Path[1], o.Path[2]}]
 	at := relName{schemaName, viewName(o.Path)}
 	v := s.rels[at]
@@ -219,7 +219,7 @@ func (h *held) equal(want *held) bool {
 // altered says what has no place among objects: lost marks and books,
 // attributes, uses of schemas and options of memberships that are not ours.
 func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*held) []string {
-	name := key.RoleName()
+	name := s.roleName(key)
 	r := s.roles[name]
 	var out []string
 	if !booked {

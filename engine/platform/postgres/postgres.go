@@ -27,9 +27,12 @@
 //
 // # Limits
 //
-// One connection governs one database; roles belong to the cluster, so two
-// databases of one cluster cannot hold the same product: the second one is
-// told that the role is not ours. Sequences are not granted: insert into
+// One connection governs one database. Roles belong to the cluster: where two
+// databases of it hold the same product, the role of the second has a suffix
+// made of the database and the connection. All connections to one cluster share
+// the owner of masked views; from PostgreSQL 16 on they need the same engine
+// account, or its administrator lets the second in: GRANT assent_views TO … WITH
+// ADMIN OPTION. Sequences are not granted: insert into
 // tables whose keys are identity columns, or state the key. From PostgreSQL 16
 // on, a membership in a role of ours that another grantor gave cannot be taken
 // back by the engine: the revocation fails with no-right until that grantor

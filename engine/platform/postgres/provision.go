@@ -19,7 +19,7 @@ func (b *builder) provision(want grant.Role) (grant.Role, *fault, error) {
 		return want, nil, faultf(platform.Unsupported, "access level %q is not read or write: correct the request", want.Access)
 	}
 	can, lack := b.s.serve(want)
-	name := want.RoleName()
+	name := b.s.roleName(want.RoleKey)
 	b.group(want.RoleKey)
 	b.members(name)
 	b.closeRest(can)
@@ -154,7 +154,7 @@ func columnNames(o grant.Object) []string {
 // closeRest takes away every privilege of the role beyond what it should hold,
 // and drops views that it no longer has.
 func (b *builder) closeRest(can grant.Role) {
-	name := can.RoleName()
+	name := b.s.roleName(can.RoleKey)
 	want := b.s.wanted(can)
 	for _, at := range b.s.heldBy(name) {
 		h := want[at]
@@ -172,7 +172,7 @@ func (b *builder) closeRest(can grant.Role) {
 
 // clear opens the objects without masks, column by column.
 func (b *builder) clear(can grant.Role) {
-	name := can.RoleName()
+	name := b.s.roleName(can.RoleKey)
 	for _, o := range can.Objects {
 		if o.Masked() {
 			continue

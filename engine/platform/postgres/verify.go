@@ -65,13 +65,13 @@ func (r *run) verify(ctx context.Context) error {
 func (r *run) verifyRole(i int) {
 	can := r.seen[i].can
 	seen, _ := r.s.seenRole(can.RoleKey)
-	if _, ok := r.s.owned(can.RoleName()); !ok || !sameRole(seen, can) {
-		r.set(i, faultf(platform.NotReadBack, "role %s is not as it was made: somebody else changes it at the same time", can.RoleName()))
+	if _, ok := r.s.owned(r.s.roleName(can.RoleKey)); !ok || !sameRole(seen, can) {
+		r.set(i, faultf(platform.NotReadBack, "role %s is not as it was made: somebody else changes it at the same time", r.s.roleName(can.RoleKey)))
 	}
 }
 
 func (r *run) verifyRetired(i int) {
-	name := r.out[i].Change.RoleKey().RoleName()
+	name := r.s.roleName(r.out[i].Change.RoleKey())
 	if r.s.roles[name] != nil {
 		r.set(i, faultf(platform.NotReadBack, "role %s is still there: somebody else made it again", name))
 	}
@@ -83,7 +83,7 @@ func (r *run) verifyMember(i int) bool {
 		return false
 	}
 	g := r.out[i].Change.Grant
-	name := g.RoleName()
+	name := r.s.roleName(g.RoleKey)
 	role := r.s.roles[name]
 	if role == nil || !role.has(g.Principal, r.s.version) {
 		r.set(i, faultf(platform.NotReadBack, "%s is no member of %s: somebody else changes it at the same time", g.Principal, name))
@@ -99,7 +99,7 @@ func (r *run) verifyInherits(ctx context.Context, at []int) error {
 	for _, i := range at {
 		g := r.out[i].Change.Grant
 		accounts = append(accounts, r.s.roles[g.Principal].oid)
-		roles = append(roles, r.s.roles[g.RoleName()].oid)
+		roles = append(roles, r.s.roles[r.s.roleName(g.RoleKey)].oid)
 	}
 	rows, err := r.p.conn.Query(ctx, `
 		SELECT n::int FROM unnest($1::oid[], $2::oid[]) WITH ORDINALITY AS x (account, role, n)
@@ -120,7 +120,7 @@ func (r *run) verifyInherits(ctx context.Context, at []int) error {
 // other ways in which it still reads what the role opens.
 func (r *run) verifyGone(ctx context.Context, i int) error {
 	g := r.out[i].Change.Grant
-	name := g.RoleName()
+	name := r.s.roleName(g.RoleKey)
 	if role := r.s.roles[name]; role != nil {
 		if slices.ContainsFunc(role.members, func(m membership) bool { return m.account == g.Principal }) && g.Principal != r.s.engine {
 			r.set(i, faultf(platform.NoRight, "%s is still a member of %s, let in by somebody else: that grantor has to revoke", g.Principal, name))

@@ -35,7 +35,7 @@ func definition(schemaName string, o grant.Object, r *relation) (text string, re
 
 // views makes the schema and the views of the masked objects.
 func (b *builder) views(can grant.Role) error {
-	schemaName, name := can.SchemaName(), can.RoleName()
+	schemaName, name := can.SchemaName(), b.s.roleName(can.RoleKey)
 	kept := false
 	for _, o := range can.Objects {
 		if !o.Masked() {
@@ -173,7 +173,7 @@ func (b *builder) dropSchema(name string) {
 // ownerRest takes from the owner of the views the columns that no view of the
 // role's present or former tables reads any more.
 func (b *builder) ownerRest(can grant.Role) {
-	name := can.RoleName()
+	name := b.s.roleName(can.RoleKey)
 	touched := map[relName]bool{}
 	for _, o := range b.s.book.roles[name].body.Objects {
 		touched[relName{o.Path[1], o.Path[2]}] = true

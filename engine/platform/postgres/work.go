@@ -95,11 +95,11 @@ func (b *builder) build(u unit, changes []plan.Change) (work, error) {
 		slices.Sort(accounts)
 		err = b.revoke(u.key, slices.Compact(accounts))
 		w.first = b.take()
-		w.end = b.leavers(u.key.RoleName(), accounts)
+		w.end = b.leavers(b.s.roleName(u.key), accounts)
 	case plan.Retire:
 		_, err = b.retireAccess(u.key)
 		w.first = b.take()
-		w.end = b.leavers(u.key.RoleName(), nil)
+		w.end = b.leavers(b.s.roleName(u.key), nil)
 	default:
 		err = faultf(platform.Unsupported, "no action %q: update the engine", u.action)
 	}
@@ -114,7 +114,7 @@ func (b *builder) build(u unit, changes []plan.Change) (work, error) {
 
 func (b *builder) buildRest(u unit, w *work) {
 	if len(w.end) > 0 {
-		b.settled(u.key.RoleName(), w.end)
+		b.settled(b.s.roleName(u.key), w.end)
 		w.rest = append(w.rest, b.take())
 	}
 	if u.action == plan.Retire {
@@ -170,7 +170,7 @@ func (p *Postgres) Preview(ctx context.Context, changes []plan.Change) ([]platfo
 	for _, u := range units(changes) {
 		w, err := b.build(u, changes)
 		if err != nil {
-			out = append(out, platform.Statement{Text: "-- " + u.key.RoleName() + " is left alone", Why: err.Error()})
+			out = append(out, platform.Statement{Text: "-- " + s.roleName(u.key) + " is left alone", Why: err.Error()})
 			continue
 		}
 		out = append(out, w.statements(s, !p.cfg.NoEndSessions)...)
