@@ -40,6 +40,7 @@ var mayImport = map[string][]string{
 	"engine/platform/postgres":     {"engine/platform", "engine/platform/private", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/mysql":        {"engine/platform", "engine/platform/private", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/private":      {},
+	"engine/platform/connector":    {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/platformtest": {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/adopt":                 {"engine/platform", "engine/grant", "engine/resource"},
 	"engine/determine": {

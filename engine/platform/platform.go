@@ -155,6 +155,7 @@ const (
 	Ambiguous       Code = "ambiguous-account" // the name matches more than one account
 	TooBroad        Code = "engine-too-broad"  // the engine's own account may do what it must not
 	BadName         Code = "bad-name"          // too long, or not a name on this platform
+	BadConnector    Code = "bad-connector"     // the connector cannot be run, or does not keep to the protocol
 )
 
 // Outcome is how one change ended.

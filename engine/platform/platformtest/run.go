@@ -117,20 +117,25 @@ func (r *recorder) do(f func()) {
 	<-done
 }
 
+// Helper implements T.
 func (*recorder) Helper() {}
 
+// Errorf implements T.
 func (r *recorder) Errorf(format string, args ...any) {
 	r.result.Failed = append(r.result.Failed, fmt.Sprintf(format, args...))
 }
 
+// Fatalf implements T: it ends the case.
 func (r *recorder) Fatalf(format string, args ...any) {
 	r.Errorf(format, args...)
 	runtime.Goexit()
 }
 
+// Skipf implements T: it ends the case.
 func (r *recorder) Skipf(format string, args ...any) {
 	r.result.Skipped = fmt.Sprintf(format, args...)
 	runtime.Goexit()
 }
 
+// Cleanup implements T.
 func (r *recorder) Cleanup(f func()) { r.cleanups = append(r.cleanups, f) }

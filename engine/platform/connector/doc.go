@@ -1,0 +1,19 @@
+// Package connector is a platform that somebody else wrote: a program of its
+// own, the connector, that Assent starts and speaks with in JSON lines over
+// stdin and stdout. protocol.json is the protocol as a JSON Schema, and
+// examples/connector is one connector and the protocol in prose.
+//
+// A connector is trusted with the platform, and with nothing more. Who may run
+// what is the operator's to say: Find takes a name, never a path, and looks in
+// one directory that only the operator can write to. Its environment is empty
+// but for a path and a locale; secrets reach it on stdin alone.
+//
+// What it says is checked before it is believed. A connector that hangs, dies,
+// floods, answers another question, writes what is no answer, or claims a
+// protocol that is not this one fails the call with a platform.Error, and the
+// next call starts it anew. One question is asked at a time.
+//
+// The package starts no goroutine of its own, but two of the standard library's
+// work for it: os/exec copies what the connector writes on stderr, and
+// context.AfterFunc ends a connector whose time is over.
+package connector
