@@ -1,10 +1,86 @@
 // Package mysql carries out roles and grants in MariaDB 10.11 and newer, and
-// speaks the grammar of MySQL 8 where the two differ. Only MariaDB 10.11 has
-// been run: what is for MySQL alone is written from its manual and marked so.
+// speaks the grammar of MySQL 8 where the two differ.
+//
+// # Model
+//
+// A path has two parts, database and table. Each grant.RoleKey is a role; a clear
+// object is opened by column privileges on exactly the listed columns of the
+// table itself, so a new column stays hidden. An object with any mask is opened
+// through a static view in a database of the role's own. The views run as the
+// account assent_views, which is locked, has no password that fits, and alone
+// holds SELECT on the columns that they read. A masked object cannot be written.
+//
+// On MariaDB one role is active in a session. So each account has one role of its
+// own, its umbrella, which is granted to it and made its default role; product
+// roles are granted to the umbrella. A default role that others set is never
+// replaced: the grant fails with not-ours and says what the administrator can do.
+// What others put into an umbrella stays, and shows as foreign; an umbrella with
+// nothing in it goes.
+//
+// A principal is the user name of an account where only one account has it, or
+// user@host. One that means several accounts is refused as ambiguous.
+//
+// A hash mask is the SHA-256, in hexadecimal, of a secret salt and the value's
+// text. The salt is a row of the books that only the engine and assent_views may
+// read; a view joins it, so that it stands neither in the text of the view nor in
+// a preview. Who reads a view holds no SHOW VIEW, and the server keeps its plans
+// and traces from him.
+//
+// # Ownership
+//
+// Roles carry no comments here, and a grantor is only a text. What is ours stands
+// in the books, the database "assent", and everything on a role of ours that the
+// books do not know shows as altered. A role that has the name and is not in the
+// books is left alone, unless the engine's account may pass it on: then it is one
+// that the engine made before its books were lost. What others hold is reported
+// and never changed.
+//
+// GRANT commits by itself. So the books say first what is about to be, then the
+// statements follow, and the books say last that it is settled; a run that died
+// in between is read and compared again, never resumed.
+//
+// # The end of access
+//
+// An event ends each grant that has an end before 2038, with the engine dead or
+// alive, if the server's event_scheduler is on: it runs as the account assent_fuse,
+// nobody can log in as it, and all it may do is take people out of our roles. On a
+// replica that takes over, the server disables events: the next Observe sees such
+// grants as altered and the next Apply repairs them.
+//
+// Taking a product role from an umbrella ends access with the next statement of
+// every open session, prepared ones included. The sessions are ended all the
+// same, so that no statement goes on: all of that user name, since the server does
+// not say which account a session belongs to.
+//
+// # Privileges go by name
+//
+// A table made anew under the name of one that was dropped is open as that one
+// was. The books keep when each table was made: Observe shows a role whose table
+// was altered or made anew, and the next Apply gives its privileges again, exactly
+// for the columns that are listed, and records the new table. What is open on a
+// table that is gone is closed by the next Apply, so that whoever takes its name
+// later opens nothing.
+//
+// # Limits
+//
+// One connection governs one server. The privilege tables know no transactions:
+// an Observe during another engine's Apply may see half of it, as altered. Stored
+// procedures that others made are another way to data that is not looked for.
+//
+// # MySQL
+//
+// Nothing for MySQL 8 has been run; it is written from its manual. There, several
+// roles are active at once: people are members of the product roles themselves,
+// which are added to their default roles; sessions are ended one by one; a
+// database carries no mark but its row in the books.
+//
+// Nothing here decides who may have what, reads Git, starts goroutines (but for
+// the private server of StartPrivate) or logs.
 package mysql
 
 import (
 	"context"
+	"database/sql"
 	"sync"
 
 	"github.com/go-sql-driver/mysql"
@@ -24,7 +100,8 @@ type Config struct {
 	User       string
 	Password   string
 	// NoEndSessions leaves the open sessions of a person whose access ended
-	// alone. On MariaDB such a session keeps its roles until it disconnects.
+	// alone. They lose it with their next statement all the same; a statement
+	// that runs already goes on to its end.
 	NoEndSessions bool
 }
 
@@ -34,8 +111,15 @@ type MySQL struct {
 	cfg    Config
 	driver *mysql.Config
 	mu     sync.Mutex
+	db     *sql.DB
+	conn   *sql.Conn // the one connection of db, nil where there is none
 	// closed is set for good by Close.
 	closed bool
+	// timers says whether the server was last seen to run events.
+	timers bool
+	// before, where set, is called ahead of each statement that writes; an error
+	// stops the unit. Tests fail the engine with it.
+	before func(ctx context.Context, sql string) error
 }
 
 // Open checks the configuration. The connection is made by the first call that
@@ -50,14 +134,19 @@ func Open(_ context.Context, cfg Config) (*MySQL, error) {
 	return m, nil
 }
 
-// Capabilities implements platform.Platform.
+// Capabilities implements platform.Platform. As it needs no connection, it
+// claims native expiry only once the server was seen to run events: after the
+// first Observe, Preview or Apply.
 func (m *MySQL) Capabilities() platform.Capabilities {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	return platform.Capabilities{
 		Masks: []resource.MaskType{
 			resource.MaskNull, resource.MaskConstant, resource.MaskHash,
-			resource.MaskRegex, resource.MaskPartial, resource.MaskRound,
+			resource.MaskRegex, resource.MaskPartial, resource.MaskRound, resource.MaskTruncate,
 		},
 		AccessLevels: []resource.AccessLevel{resource.Read, resource.Write},
+		NativeExpiry: m.timers,
 		EndSessions:  !m.cfg.NoEndSessions,
 	}
 }
@@ -67,5 +156,6 @@ func (m *MySQL) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.closed = true
+	m.drop()
 	return nil
 }

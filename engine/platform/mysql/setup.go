@@ -20,14 +20,11 @@ const (
 // write them can become anybody. So the administrator leaves a procedure that
 // does this one thing, for the roles of our namespace alone.
 //
-// SET USER is not among the rights: with it the engine could make a procedure
-// that runs as the administrator, and be one. A view runs as a role of the
-// engine's without it: SET ROLE x, then CREATE DEFINER = x VIEW; an event runs
-// as the engine itself. A privilege on a whole database named assent_… is not
-// the engine's to give either, as its own is on a pattern; one on a view is.
+// A privilege on a whole database named assent_… is not the engine's to give, as
+// its own is on a pattern; one on a view is.
 const setupMariaDB = `
 CREATE USER {engine} IDENTIFIED BY {password};
-GRANT CREATE USER, PROCESS, CONNECTION ADMIN ON *.* TO {engine};
+GRANT CREATE USER, SET USER, PROCESS, CONNECTION ADMIN ON *.* TO {engine};
 GRANT SELECT ON mysql.db TO {engine};
 GRANT SELECT ON mysql.tables_priv TO {engine};
 GRANT SELECT ON mysql.columns_priv TO {engine};
@@ -35,7 +32,7 @@ GRANT SELECT ON mysql.roles_mapping TO {engine};
 GRANT SELECT (Host, User, Select_priv, Insert_priv, Update_priv, Delete_priv, Super_priv, Grant_priv, is_role, default_role) ON mysql.user TO {engine};
 CREATE DATABASE assent COMMENT 'The books of Assent';
 CREATE PROCEDURE assent.default_role(IN account_user VARCHAR(128), IN account_host VARCHAR(255), IN role_name VARCHAR(128))
-  EXECUTE IMMEDIATE IF(role_name RLIKE BINARY '^assent_[a-z0-9_]+$',
+  EXECUTE IMMEDIATE IF(role_name = 'NONE' OR role_name RLIKE BINARY '^assent_[a-z0-9_]+$',
     CONCAT('SET DEFAULT ROLE ', role_name, ' FOR {tick}', REPLACE(account_user, '{tick}', '{tick}{tick}'), '{tick}@{tick}', REPLACE(account_host, '{tick}', '{tick}{tick}'), '{tick}'),
     'SET DEFAULT ROLE no_role_of_assent');
 GRANT ALL ON assent.* TO {engine} WITH GRANT OPTION;
@@ -46,7 +43,7 @@ GRANT ALL ON {tick}assent\_%{tick}.* TO {engine} WITH GRANT OPTION;
 const setupMySQL = `
 CREATE USER {engine} IDENTIFIED BY {password};
 GRANT CREATE USER, CREATE ROLE, DROP ROLE, PROCESS ON *.* TO {engine};
-GRANT ROLE_ADMIN, CONNECTION_ADMIN ON *.* TO {engine};
+GRANT ROLE_ADMIN, CONNECTION_ADMIN, SET_USER_ID ON *.* TO {engine};
 GRANT SELECT ON mysql.db TO {engine};
 GRANT SELECT ON mysql.tables_priv TO {engine};
 GRANT SELECT ON mysql.columns_priv TO {engine};
@@ -65,8 +62,11 @@ GRANT ALL ON {tick}assent\_%{tick}.* TO {engine} WITH GRANT OPTION;
 // it may itself do on the databases that are governed. Tables that come later
 // are covered. The account reads who has which privilege and no password's hash.
 //
-// Neither server has a right to make roles alone: with CREATE USER the engine
-// could also drop accounts, though never give one more than it has itself.
+// Neither server has a right to make roles alone, nor one to make views in the
+// name of one other account alone. With CREATE USER the engine can change any
+// account's password, and with SET USER act in anybody's name: whoever holds the
+// engine's password is as good as the server's administrator. What it is not
+// granted here keeps it from mistakes, not from malice.
 func SetupSQL(grammar Grammar, engineUser, password string, databases ...string) (string, error) {
 	for _, name := range append([]string{engineUser}, databases...) {
 		if name == "" || utf8.RuneCountInString(name) > 64 {

@@ -54,7 +54,6 @@ func TestSetupGivesTheLeast(t *testing.T) {
 		"GRANT SELECT ON shxp.t TO assent_r",
 		"GRANT ALL ON *.* TO ann",
 		"GRANT SUPER ON *.* TO engine",
-		"CREATE DEFINER = 'admin'@'127.0.0.1' PROCEDURE assent.p() DO 1",
 		"CREATE DATABASE others",
 		"DROP TABLE sh_p.t",
 		"ALTER TABLE sh_p.t ADD COLUMN name TEXT",

@@ -146,9 +146,11 @@ func recreated(e *env) {
 	e.want(len(left) == 1 && left[0].Action == plan.Provision, "after the drop %d changes are seen to be due, want one provision", len(left))
 	e.people("people")
 	e.people("wages")
-	e.refused("ann", e.h.BaseAddress("people"), "id")
 	e.refused("ann", e.h.BaseAddress("wages"), "id")
-	e.cannotRead("ann", e.address(r, 1), "id")
+	if n, ok := offered[NameBound](e); !ok || !n.PrivilegesFollowNames() {
+		e.refused("ann", e.h.BaseAddress("people"), "id")
+		e.cannotRead("ann", e.address(r, 1), "id")
+	}
 	left = difference(d, e.observe().Ours)
 	e.want(len(left) == 1 && left[0].Action == plan.Provision, "after the rebuild %d changes are seen to be due, want one provision", len(left))
 	e.converge(d)

@@ -84,3 +84,10 @@ type Withholder interface {
 type Mortal interface {
 	Dying(ctx context.Context, step int) (p platform.Platform, died func() bool, err error)
 }
+
+// NameBound is a Harness of a platform whose privileges are on names: a table
+// made anew under the name of one that was dropped is open as that one was, until
+// Apply sees to it.
+type NameBound interface {
+	PrivilegesFollowNames() bool
+}

@@ -3,9 +3,6 @@ package postgres
 import (
 	"context"
 	"iter"
-	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -88,23 +85,12 @@ func relationComments(ctx context.Context, tx pgx.Tx) (map[uint32]string, error)
 
 func (s *snapshot) source(r *relation, comments map[uint32]string) platform.Source {
 	out := platform.Source{Path: []string{s.database, r.schema, r.name}, Kind: kindName(r.kind), Columns: []resource.Column{}}
-	out.Description, out.Tags = splitComment(comments[r.oid])
+	out.Description, out.Tags = platform.SplitComment(comments[r.oid])
 	for _, c := range r.columns {
 		nullable := !c.notNull
 		col := resource.Column{Name: c.name, Type: c.declared, Nullable: &nullable}
-		col.Description, col.Tags = splitComment(c.comment)
+		col.Description, col.Tags = platform.SplitComment(c.comment)
 		out.Columns = append(out.Columns, col)
 	}
 	return out
-}
-
-var tagWord = regexp.MustCompile(`(^|\s)@tag\s+([A-Za-z0-9][A-Za-z0-9_.-]*)`)
-
-// splitComment separates the tags of a comment from its text.
-func splitComment(comment string) (text string, tags []string) {
-	for _, m := range tagWord.FindAllStringSubmatch(comment, -1) {
-		tags = append(tags, strings.TrimRight(m[2], "."))
-	}
-	slices.Sort(tags)
-	return strings.TrimSpace(tagWord.ReplaceAllString(comment, "$1")), slices.Compact(tags)
 }
