@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/assent-dev/assent/engine/plan"
+	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/reconcile"
 	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
@@ -152,7 +153,7 @@ func writeConnectionDrift(out io.Writer, c reconcile.ConnectionDrift, o driftOpt
 			}
 		}
 		if o.all || o.foreign && f.Governed {
-			fmt.Fprintf(out, "  foreign  %s\n           next: %s\n", foreignText(f), f.Next)
+			fmt.Fprintf(out, "  foreign  %s\n           next: %s\n", accessText(f.Foreign), f.Next)
 			if f.Undo != "" && len(f.Covered) > 0 {
 				fmt.Fprintf(out, "           %s;\n", f.Undo)
 			}
@@ -202,7 +203,8 @@ func driftText(d plan.Drift) string {
 	return report.Visible(text + ": " + why)
 }
 
-func foreignText(f reconcile.ForeignLine) string {
+// accessText says an access of others in one line.
+func accessText(f platform.Foreign) string {
 	text := f.Principal + " has " + f.Privilege
 	if len(f.Columns) > 0 {
 		text += " (" + strings.Join(f.Columns, ", ") + ")"

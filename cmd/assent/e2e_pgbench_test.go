@@ -275,31 +275,37 @@ func (b *bench) repairs() {
 		name, sql     string
 		who, query    string
 		drifted, then string
-		record        string
+		record, drift string
 	}{
 		{
 			"somebody puts her out", "REVOKE " + benchRole + " FROM ana",
 			"ana", benchQuery, "refused", masked8638,
 			"applied " + benchRole + " ana drift",
+			"missing  " + benchRole + " for ana: it was there, and somebody took it away",
 		}, {
 			"somebody lets a stranger in", "GRANT " + benchRole + " TO stranger",
 			"stranger", benchQuery, masked8638, "refused",
 			"revoked " + benchRole + " stranger unexpected",
+			"extra    " + benchRole + " for stranger: no approval gave it",
 		}, {
 			"somebody makes the view show the clear value",
 			"CREATE OR REPLACE VIEW " + benchView + " AS SELECT aid, bid, abalance::numeric AS abalance, filler FROM public.pgbench_accounts",
 			"ana", benchQuery, clear8638, masked8638,
 			"applied " + benchRole + " product",
+			"bench.public.pgbench_accounts is not open as it should be: view " + benchView + " is not as we made it",
 		}, {
 			"somebody opens the base table to the role", "SET ROLE assent; GRANT SELECT ON public.pgbench_accounts TO " + benchRole,
 			"ana", "SELECT abalance FROM public.pgbench_accounts WHERE aid = 1234", clear8638, "refused",
 			"applied " + benchRole + " product",
+			"bench.public.pgbench_accounts is open with aid, bid, abalance, filler clear and should not be",
 		},
 	}
 	for _, tt := range tests {
 		before := len(records(b.t, b.dir))
 		b.exec(tt.sql)
 		b.reads(tt.who, tt.query, tt.drifted)
+		out, _ := b.ends(exitFindings, "drift")
+		holds(b.t, out, tt.drift)
 		b.ok("reconcile", "--once")
 		b.reads(tt.who, tt.query, tt.then)
 		if diff := cmp.Diff([]string{tt.record}, since(b.t, b.dir, before)); diff != "" {

@@ -143,8 +143,10 @@ func RoleDifferences(had, want grant.Role, unread [][]string) (what []Difference
 		}
 		what = append(what, Difference{Path: path, Text: text, Vague: vague})
 	}
+	matched := map[int]bool{}
 	for _, w := range want.Objects {
 		i := slices.IndexFunc(had.Objects, func(o grant.Object) bool { return slices.Equal(o.Path, w.Path) })
+		matched[i] = true
 		switch {
 		case i < 0:
 			tell(w.Path, true, "is not open")
@@ -156,16 +158,30 @@ func RoleDifferences(had, want grant.Role, unread [][]string) (what []Difference
 			}
 		}
 	}
-	for _, o := range had.Objects {
+	for i, o := range had.Objects {
 		switch {
-		case slices.ContainsFunc(want.Objects, func(w grant.Object) bool { return slices.Equal(o.Path, w.Path) }):
+		case matched[i]:
 		case o.Kind == grant.AlteredRole:
 			tell(nil, true, "is not as it was made")
 		default:
-			tell(o.Path, false, "is open and should not be")
+			tell(o.Path, false, "is open"+with(o)+" and should not be")
 		}
 	}
 	return what, hidden
+}
+
+// with names the clear columns of an object.
+func with(o grant.Object) string {
+	var names []string
+	for _, c := range o.Columns {
+		if c.Mask == nil {
+			names = append(names, c.Name)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " with " + strings.Join(names, ", ") + " clear"
 }
 
 func objectDifferences(had, want grant.Object) []string {

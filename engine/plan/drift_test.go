@@ -64,7 +64,11 @@ func TestDriftSaysWhatDiffersBothWays(t *testing.T) {
 		},
 		{
 			name: "objects", want: state([]grant.Role{role("a", orders)}), had: state([]grant.Role{role("a", people)}),
-			drift: []string{"altered a (product); " + where + " is not open; " + strings.Join(people.Path, ".") + " is open and should not be"},
+			drift: []string{"altered a (product); " + where + " is not open; " + strings.Join(people.Path, ".") + " is open with id, email clear and should not be"},
+		},
+		{
+			name: "past its view", want: state([]grant.Role{role("a", masked(orders, 0, hide))}), had: state([]grant.Role{role("a", masked(orders, 0, hide), orders)}),
+			drift: []string{"altered a (product); " + where + " is open with id, total clear and should not be"},
 		},
 		{
 			name: "columns", want: state([]grant.Role{role("a", masked(table("orders", "id", "total"), 1, hide))}),
@@ -86,7 +90,7 @@ func TestDriftSaysWhatDiffersBothWays(t *testing.T) {
 		},
 		{
 			name: "unread", want: state([]grant.Role{role("a", orders), role("b", orders, people)}), had: state([]grant.Role{role("a", people), role("b", people)}),
-			unread: [][]string{orders.Path}, drift: []string{"altered a (product); " + strings.Join(people.Path, ".") + " is open and should not be", "unknown b (product)"},
+			unread: [][]string{orders.Path}, drift: []string{"altered a (product); " + strings.Join(people.Path, ".") + " is open with id, email clear and should not be", "unknown b (product)"},
 		},
 		{
 			name: "unread schema", want: state([]grant.Role{role("a", orders)}), had: state(nil),

@@ -39,6 +39,10 @@ type ConnectionDrift struct {
 	Foreign []ForeignLine `json:"foreign"`
 	// Unread are the parts that could not be read: neither missing nor gone.
 	Unread [][]string `json:"unread,omitempty"`
+	// Survey is what else others opened, for an import; Surveyed says that the
+	// platform can tell.
+	Survey   platform.Survey `json:"-"`
+	Surveyed bool            `json:"-"`
 }
 
 // DriftLine is one difference and what to do about it.
@@ -120,10 +124,11 @@ func (r *Reconciler) Drift(ctx context.Context, names ...resource.Name) (DriftRe
 	return out, ctx.Err()
 }
 
-// survey reads who is in the roles of others, where there is anything of others.
+// survey reads who is in the roles of others and what else they opened, where
+// the platform can tell.
 func (r *Reconciler) survey(ctx context.Context, t *target) error {
 	surveyor, ok := t.platform.(platform.Surveyor)
-	if !ok || t.err != nil || len(t.state.Foreign) == 0 {
+	if !ok || t.err != nil {
 		return nil
 	}
 	ctx, cancel := r.patience(ctx)
@@ -132,7 +137,7 @@ func (r *Reconciler) survey(ctx context.Context, t *target) error {
 	if err != nil {
 		return fmt.Errorf("survey %s: %w", t.connection.Ref().Name, err)
 	}
-	t.members = found.Members
+	t.survey, t.surveyed = found, true
 	return nil
 }
 
@@ -173,7 +178,7 @@ func (t *target) drift(rd *round) ConnectionDrift {
 		c.Unknown, c.Code, c.Hint = seen.Unknown, seen.Code, seen.Hint
 		return c
 	}
-	c.Unread = t.state.Unknown
+	c.Unread, c.Survey, c.Surveyed = t.state.Unknown, t.survey, t.surveyed
 	if rd.report.Frozen == "" {
 		desired := rd.desired()
 		for _, d := range plan.FindDrift(desired, plan.Observed{Connection: c.Name, State: t.state.Ours}, t.state.Unknown) {
@@ -245,7 +250,7 @@ func does(d plan.Drift) string {
 // foreign is what others granted, what concerns governed objects first.
 func (t *target) foreign(rd *round) []ForeignLine {
 	governed := adopt.Governed(rd.set, t.connection.Ref().Name)
-	cover := adopt.NewCover(rd.set, t.connection.Ref().Name, rd.wish.State, t.state.Ours, t.members)
+	cover := adopt.NewCover(rd.set, t.connection.Ref().Name, rd.wish.State, t.state.Ours, t.survey.Members)
 	advisor, _ := t.platform.(platform.Advisor)
 	lines := []ForeignLine{}
 	for _, f := range t.state.Foreign {

@@ -162,7 +162,8 @@ type target struct {
 	state      platform.State
 	err        error
 	outcomes   []platform.Outcome
-	members    map[string][]string // of roles of others, for drift
+	survey     platform.Survey // for drift, where the platform can tell
+	surveyed   bool
 }
 
 // Plan works out what a round would do and the statements it would run, and
