@@ -121,6 +121,12 @@ func checkSourcePlace(file string, spec *yaml.Node, d *resource.DataSource, out 
 			WithHint("move the file to %s", SourceFile(d.Spec.Connection, d.Spec.Path)).Width = nodeWidth(at)
 		return
 	}
+	if n := len(parts) - 1; n != len(d.Spec.Path) {
+		at := valueOf(spec, "path").Content[0]
+		out.Errorf(nodePos(file, at), CodeSourcePath, "spec.path has %d parts, but the file's place says %d", len(d.Spec.Path), n).
+			WithHint("move the file to %s", SourceFile(d.Spec.Connection, d.Spec.Path)).Width = nodeWidth(at)
+		return
+	}
 	for i, element := range d.Spec.Path {
 		if Slug(element) != parts[i+1] {
 			at := valueOf(spec, "path").Content[i]

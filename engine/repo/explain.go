@@ -250,7 +250,7 @@ func placeExplanations() []diag.Explanation {
 		{
 			Code: CodeSourcePath, Title: "data source at another place than it says",
 			Why: "Requests, domains and code owners go by the folders, grants by the file: they must say the same.",
-			Fix: "Move the file to sources/CONNECTION/DATABASE/SCHEMA/NAME.yaml, or let `assent discover` write it.",
+			Fix: "Move the file to sources/CONNECTION/DATABASE/SCHEMA/NAME.yaml (without SCHEMA where the platform has none), or let `assent discover` write it.",
 		},
 		{
 			Code: CodeRequestFolder, Title: "request in another product's folder",

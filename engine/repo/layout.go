@@ -14,31 +14,31 @@ import (
 // RepositoryFile is the file that makes a repository a governance repository.
 const RepositoryFile = "assent.yaml"
 
-// folder is one place where resources live. depth is the number of folders
-// between it and the file.
+// folder is one place where resources live. least and most are the number of
+// folders between it and the file.
 type folder struct {
-	prefix string
-	depth  int
-	kind   resource.Kind
-	shape  string
+	prefix      string
+	least, most int
+	kind        resource.Kind
+	shape       string
 }
 
 // folders is the layout of a governance repository. The first path element of
 // each prefix is a known top folder.
 func folders() []folder {
 	return []folder{
-		{"directory/users/", 0, resource.KindUser, "directory/users/NAME.yaml"},
-		{"directory/groups/", 0, resource.KindGroup, "directory/groups/NAME.yaml"},
-		{"connections/", 0, resource.KindConnection, "connections/NAME.yaml"},
-		{"sources/", 3, resource.KindDataSource, "sources/CONNECTION/DATABASE/SCHEMA/NAME.yaml"},
-		{"masking/", 0, resource.KindMaskingPolicy, "masking/NAME.yaml"},
-		{"domains/", 0, resource.KindDomain, "domains/NAME.yaml"},
-		{"products/", 0, resource.KindDataProduct, "products/NAME.yaml"},
-		{"forms/", 0, resource.KindRequestForm, "forms/NAME.yaml"},
-		{"agreements/", 0, resource.KindDataUseAgreement, "agreements/NAME.yaml"},
-		{"requests/", 1, resource.KindAccessRequest, "requests/PRODUCT-OR-SOURCE/NAME.yaml"},
-		{"reviews/", 0, resource.KindAccessReview, "reviews/NAME.yaml"},
-		{"notifications/", 0, resource.KindNotificationRoute, "notifications/NAME.yaml"},
+		{"directory/users/", 0, 0, resource.KindUser, "directory/users/NAME.yaml"},
+		{"directory/groups/", 0, 0, resource.KindGroup, "directory/groups/NAME.yaml"},
+		{"connections/", 0, 0, resource.KindConnection, "connections/NAME.yaml"},
+		{"sources/", 2, 3, resource.KindDataSource, "sources/CONNECTION/DATABASE/SCHEMA/NAME.yaml or sources/CONNECTION/DATABASE/NAME.yaml"},
+		{"masking/", 0, 0, resource.KindMaskingPolicy, "masking/NAME.yaml"},
+		{"domains/", 0, 0, resource.KindDomain, "domains/NAME.yaml"},
+		{"products/", 0, 0, resource.KindDataProduct, "products/NAME.yaml"},
+		{"forms/", 0, 0, resource.KindRequestForm, "forms/NAME.yaml"},
+		{"agreements/", 0, 0, resource.KindDataUseAgreement, "agreements/NAME.yaml"},
+		{"requests/", 1, 1, resource.KindAccessRequest, "requests/PRODUCT-OR-SOURCE/NAME.yaml"},
+		{"reviews/", 0, 0, resource.KindAccessReview, "reviews/NAME.yaml"},
+		{"notifications/", 0, 0, resource.KindNotificationRoute, "notifications/NAME.yaml"},
 	}
 }
 
@@ -93,10 +93,11 @@ func placeOf(file string) place {
 		if !below {
 			continue
 		}
+		depth := strings.Count(rest, "/")
 		switch {
 		case !isYAML:
 			return place{ignored, f.kind, true}
-		case strings.Count(rest, "/") != f.depth:
+		case depth < f.least || depth > f.most:
 			return place{misplaced, f.kind, true}
 		case ext == ".yml":
 			return place{yml, f.kind, true}

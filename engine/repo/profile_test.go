@@ -216,7 +216,7 @@ func FuzzDecode(f *testing.F) {
 	kinds := folders()
 	f.Fuzz(func(t *testing.T, raw []byte, pick uint8) {
 		place := kinds[int(pick)%len(kinds)]
-		file := place.prefix + strings.Repeat("a/", place.depth) + "kim.yaml"
+		file := place.prefix + strings.Repeat("a/", place.least) + "kim.yaml"
 		start := time.Now()
 		r, problems, err := Decode(file, "", raw)
 		if err != nil {

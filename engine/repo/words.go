@@ -20,7 +20,7 @@ func wordsFor(definition string) words {
 	case "slug":
 		return words{CodeName, "name of a data source", "use lower-case letters, digits, dots, dashes and underscores"}
 	case "sourceName":
-		return words{CodeName, "name of a data source", "write connection/database/schema/table, as the file below sources/ is called"}
+		return words{CodeName, "name of a data source", "write connection/database/schema/table, or connection/database/table, as the file below sources/ is called"}
 	case "levelPath":
 		return words{CodeName, "path", "write database or database/schema, or leave it out for the connection itself"}
 	case "targetPath":
