@@ -17,6 +17,7 @@ const (
 	lockEvery = 100 * time.Millisecond
 	maxTries  = 6
 	firstWait = 50 * time.Millisecond
+	maxWaits  = time.Minute // of one Apply
 )
 
 var errFenced = &fault{platform.Busy, "another engine has taken over this database: stop one of the two"}
@@ -36,6 +37,8 @@ type run struct {
 	shut map[string]*fault
 	// had are the relations of roles as they were before the batch.
 	had map[string][]relName
+	// waited is the time that retries took so far.
+	waited time.Duration
 }
 
 // Apply implements platform.Platform. It takes one advisory lock for the
@@ -148,12 +151,14 @@ func (r *run) start(ctx context.Context) error {
 			}
 		}
 	}
-	for name := range r.s.roles {
-		r.had[name] = r.s.reached(name)
+	for _, c := range r.batch.Changes {
+		if name := r.s.roleName(c.RoleKey()); c.Action == plan.Revoke && r.had[name] == nil {
+			r.had[name] = r.s.reached(name)
+		}
 	}
 	if r.s.book == nil && (len(r.batch.Changes) > 0 || r.batch.Mark.Seq > 0) {
 		r.b.bootstrap()
-		if err := r.tx(ctx, r.b.take(), false); err != nil {
+		if err := r.tx(ctx, statements(r.b.take()), false); err != nil {
 			return err
 		}
 	}
@@ -162,12 +167,12 @@ func (r *run) start(ctx context.Context) error {
 	}
 	r.epoch = r.s.book.epoch
 	r.b.rename()
-	if err := r.tx(ctx, r.b.take(), true); err != nil {
+	if err := r.txs(ctx, r.b.take()); err != nil {
 		return err
 	}
 	if behind == nil {
 		r.b.mark(r.batch.Mark)
-		if err := r.tx(ctx, r.b.take(), true); err != nil {
+		if err := r.txs(ctx, r.b.take()); err != nil {
 			return err
 		}
 	}
@@ -198,57 +203,53 @@ func (r *run) behind() error {
 
 // leftovers ends the sessions that an Apply before this one did not come to.
 func (r *run) leftovers(ctx context.Context) error {
-	byRole := map[string][]string{}
-	for k, m := range r.s.book.members {
-		if m.ending {
-			byRole[k.role] = append(byRole[k.role], k.account)
+	for _, name := range keys(r.s.book.ending) {
+		accounts := r.b.leavers(name, nil)
+		if len(accounts) == 0 {
+			continue
 		}
-	}
-	for _, name := range keys(byRole) {
-		for _, a := range byRole[name] {
-			if _, _, err := r.end(ctx, a); err != nil {
-				return err
-			}
+		if err := r.end(ctx, accounts, map[string]int{}, map[string]string{}); err != nil {
+			return err
 		}
-		r.b.settled(name, byRole[name])
-		if err := r.tx(ctx, r.b.take(), true); err != nil {
+		r.b.settled(name, accounts)
+		if err := r.txs(ctx, r.b.take()); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// do carries out a unit, with retries; it splits a unit of many people to find
-// the one that fails. Its error means that nothing further can be done.
+// do carries out a unit, with retries; it splits a unit to find the part that
+// fails. Its error means that nothing further can be done.
 func (r *run) do(ctx context.Context, u unit, try int) error {
-	if f := r.shut[u.key.RoleName()]; f != nil && (u.action == plan.Allow || u.action == plan.Extend) {
-		r.refuse(u, f.code, "the role is not as it should be: "+f.detail)
+	u = r.admitted(u)
+	if len(u.parts) == 0 {
 		return nil
 	}
-	w, err := r.b.build(u, r.batch.Changes)
-	if err == nil {
-		err = r.carryOut(ctx, u, w)
+	w := r.b.build(u, r.batch.Changes)
+	if len(w.bad) > 0 {
+		return r.without(ctx, u, w.bad, try)
 	}
+	err := r.carryOut(ctx, u, w)
 	if err == nil {
 		return nil
 	}
 	if errors.Is(err, errFenced) || ctx.Err() != nil || r.p.conn == nil || r.p.conn.IsClosed() {
 		return err
 	}
-	code, hint := reason(err)
+	code, _ := reason(err)
 	if err := r.reread(ctx); err != nil {
 		return err
 	}
-	retry := code == platform.Busy && try < maxTries
+	retry := code == platform.Busy && try < maxTries && r.waited < maxWaits
 	if retry {
-		wait := firstWait << try
-		if err := sleep(ctx, wait+rand.N(wait)); err != nil {
+		wait := firstWait<<try + rand.N(firstWait<<try)
+		r.waited += wait
+		if err := sleep(ctx, wait); err != nil {
 			return err
 		}
 	}
-	if n := len(u.at); n > 1 && (!retry || try > 0) {
-		left, right := u, u
-		left.at, right.at = u.at[:n/2], u.at[n/2:]
+	if left, right, ok := u.halves(); ok && (!retry || try > 0) {
 		if err := r.do(ctx, left, try); err != nil {
 			return err
 		}
@@ -257,23 +258,61 @@ func (r *run) do(ctx context.Context, u unit, try int) error {
 	if retry {
 		return r.do(ctx, u, try+1)
 	}
-	detail := hint
-	var f *fault
-	if !errors.As(err, &f) {
-		detail = scrub(err).Error() + ": " + hint
-		f = &fault{code, detail}
+	if !u.single && (u.action == plan.Provision || u.action == plan.Retire) {
+		u.single = true
+		return r.do(ctx, u, try)
 	}
-	if u.action == plan.Provision {
-		r.shut[u.key.RoleName()] = f
-	}
-	r.refuse(u, code, detail)
+	r.refuse(u.action, u.parts[0], err)
 	return nil
 }
 
-// refuse ends every change of a unit without success.
-func (r *run) refuse(u unit, code platform.Code, detail string) {
-	for _, i := range u.at {
-		r.set(i, &fault{code, detail})
+// admitted is a unit without the people who would join a role that is not as
+// it should be.
+func (r *run) admitted(u unit) unit {
+	if len(r.shut) == 0 || u.action != plan.Allow && u.action != plan.Extend {
+		return u
+	}
+	out := u
+	out.parts = nil
+	for _, p := range u.parts {
+		if f := r.shut[r.s.roleName(p.key)]; f != nil {
+			r.refuse(u.action, p, &fault{f.code, "the role is not as it should be: " + f.detail})
+			continue
+		}
+		out.parts = append(out.parts, p)
+	}
+	return out
+}
+
+// without carries out a unit less its bad parts.
+func (r *run) without(ctx context.Context, u unit, bad map[int]error, try int) error {
+	if err := r.reread(ctx); err != nil {
+		return err
+	}
+	rest := u
+	rest.parts = nil
+	for n, p := range u.parts {
+		if err := bad[n]; err != nil {
+			r.refuse(u.action, p, err)
+		} else {
+			rest.parts = append(rest.parts, p)
+		}
+	}
+	return r.do(ctx, rest, try)
+}
+
+// refuse ends every change of a part without success.
+func (r *run) refuse(action plan.Action, p part, err error) {
+	var f *fault
+	if !errors.As(err, &f) {
+		code, hint := reason(err)
+		f = &fault{code, scrub(err).Error() + ": " + hint}
+	}
+	if action == plan.Provision {
+		r.shut[r.s.roleName(p.key)] = f
+	}
+	for _, i := range p.at {
+		r.set(i, f)
 	}
 }
 

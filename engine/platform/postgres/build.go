@@ -13,27 +13,45 @@ import (
 // builder turns changes into statements, for Preview and Apply alike. It reads
 // a snapshot and writes into it what the statements will do.
 type builder struct {
-	s   *snapshot
-	out []platform.Statement
-	// touched are the accounts whose membership or row the statements change.
-	touched map[string]bool
+	s     *snapshot
+	steps []step
+	// single keeps every privilege in a statement of its own object, to find
+	// the one that fails.
+	single bool
+	// touched are the memberships that the statements change, or the rows of them.
+	touched map[memberKey]bool
 }
 
-func (b *builder) touch(account string) {
+func (b *builder) touch(role, account string) {
 	if b.touched == nil {
-		b.touched = map[string]bool{}
+		b.touched = map[memberKey]bool{}
 	}
-	b.touched[account] = true
+	b.touched[memberKey{role, account}] = true
 }
 
-func (b *builder) add(why, text string) {
-	b.out = append(b.out, platform.Statement{Text: text, Why: why})
+func (b *builder) add(why, text string) { b.steps = append(b.steps, step{why: why, text: text}) }
+
+// row adds a row to a statement that takes many.
+func (b *builder) row(into *rows, key, text string) {
+	b.steps = append(b.steps, step{into: into, key: key, text: text})
+}
+
+// cut ends what belongs together: the next statement may come in another
+// transaction.
+func (b *builder) cut() { b.steps = append(b.steps, step{cut: true}) }
+
+func (b *builder) privilege(v verb, what privilege, on, role string) {
+	b.steps = append(b.steps, step{verb: v, what: what, on: on, role: role})
 }
 
 // take gives the statements so far and starts anew.
-func (b *builder) take() []platform.Statement {
-	out := b.out
-	b.out = nil
+func (b *builder) take() []atom {
+	objects := maxObjects
+	if b.single {
+		objects = 1
+	}
+	out := merge(b.steps, objects)
+	b.steps = nil
 	return out
 }
 
@@ -62,10 +80,8 @@ func (b *builder) bootstrap() {
 	} {
 		b.add(why, text)
 	}
-	b.s.book = &book{
-		connection: string(b.s.connection),
-		roles:      map[string]bookRole{}, views: map[relName]bookView{}, members: map[memberKey]bookMember{},
-	}
+	b.s.book = newBook()
+	b.s.book.connection = string(b.s.connection)
 }
 
 // mark records the ledger position of a batch.
@@ -140,40 +156,41 @@ func (b *builder) salt() {
 
 // grantColumns gives a role a privilege on the columns that it lacks.
 func (b *builder) grantColumns(why, to string, r *relation, priv string, columns []string) {
-	h := r.held(to)
-	var missing []string
-	for _, c := range columns {
-		if !h.columns[priv][c] {
-			missing = append(missing, c)
+	have := r.held(to).columns[priv]
+	missing := columns
+	if len(have) > 0 {
+		missing = nil
+		for _, c := range columns {
+			if !have[c] {
+				missing = append(missing, c)
+			}
 		}
 	}
 	if len(missing) == 0 {
 		return
 	}
-	b.add(why, "GRANT "+priv+" ("+idents(missing)+") ON TABLE "+ident(r.schema, r.name)+" TO "+ident(to))
+	b.privilege(grantVerb, privilege{why, priv, b.s.wants.list(missing), "TABLE"}, r.quoted(), to)
 	b.s.holds(to, r, access{priv: priv, columns: missing})
 }
 
 func (b *builder) grantTable(why, to string, r *relation, priv string) {
-	h := r.held(to)
-	if h.table[priv] {
+	if r.held(to).table[priv] {
 		return
 	}
-	b.add(why, "GRANT "+priv+" ON TABLE "+ident(r.schema, r.name)+" TO "+ident(to))
+	b.privilege(grantVerb, privilege{why, priv, nil, "TABLE"}, r.quoted(), to)
 	b.s.holds(to, r, access{priv: priv})
 }
 
 // keepOnly takes from a role what it holds on a relation beyond want.
 func (b *builder) keepOnly(why, from string, r *relation, want *held) {
-	h := r.direct[from]
-	if h.empty() {
+	if r.direct[from].empty() || b.s.same(r.direct[from], want) {
 		return
 	}
-	on := " ON TABLE " + ident(r.schema, r.name) + " FROM " + ident(from)
+	h := r.direct[from].clone()
 	for _, priv := range keys(h.table) {
 		if !want.table[priv] {
 			// This also takes the privilege on every column; what is wanted of it is granted after.
-			b.add(why, "REVOKE "+priv+on)
+			b.privilege(revokeVerb, privilege{why, priv, nil, "TABLE"}, r.quoted(), from)
 			delete(h.table, priv)
 			delete(h.columns, priv)
 		}
@@ -187,12 +204,13 @@ func (b *builder) keepOnly(why, from string, r *relation, want *held) {
 			}
 		}
 		if len(extra) > 0 {
-			b.add(why, "REVOKE "+priv+" ("+idents(extra)+")"+on)
+			b.privilege(revokeVerb, privilege{why, priv, b.s.wants.list(extra), "TABLE"}, r.quoted(), from)
 		}
 		if len(h.columns[priv]) == 0 {
 			delete(h.columns, priv)
 		}
 	}
+	r.sets(from, h)
 }
 
 // use lets a role name the objects of a schema.
@@ -201,20 +219,27 @@ func (b *builder) use(to, schemaName string) {
 	if n.public || n.usage[to] {
 		return
 	}
-	b.add("let members name the objects of the schema", "GRANT USAGE ON SCHEMA "+ident(schemaName)+" TO "+ident(to))
+	b.privilege(grantVerb, privilege{"let members name the objects of the schema", "USAGE", nil, "SCHEMA"}, ident(schemaName), to)
 	n.usage[to], n.granted[to] = true, true
+	b.s.uses[to] = append(b.s.uses[to], n)
 }
 
 // unuse takes the use of every schema that the role no longer needs.
 func (b *builder) unuse(from string, needed map[string]bool) {
-	for _, name := range keys(b.s.schemas) {
-		n := b.s.schemas[name]
-		if n.granted[from] && !needed[name] {
-			b.add("the role opens nothing there", "REVOKE USAGE ON SCHEMA "+ident(name)+" FROM "+ident(from))
+	for _, n := range b.s.usesOf(from) {
+		if b.s.schemas[n.name] == n && n.granted[from] && !needed[n.name] {
+			b.privilege(revokeVerb, privilege{"the role opens nothing there", "USAGE", nil, "SCHEMA"}, ident(n.name), from)
 			delete(n.granted, from)
 			delete(n.usage, from)
 		}
 	}
+}
+
+var roleRows = &rows{
+	why:    "keep what the role opens",
+	before: "INSERT INTO assent.role (name, oid, body) VALUES ",
+	after:  " ON CONFLICT (name) DO UPDATE SET oid = EXCLUDED.oid, body = EXCLUDED.body",
+	late:   true,
 }
 
 // recordRole keeps what a role opens, where that changed.
@@ -224,12 +249,9 @@ func (b *builder) recordRole(body grant.Role) {
 	if ok && have.oid == b.s.roles[name].oid && sameRole(have.body, body) {
 		return
 	}
-	b.add("keep what the role opens", "INSERT INTO assent.role (name, oid, body) VALUES ("+literal(name)+", "+
-		literal(name)+"::regrole, "+literal(toJSON(body))+") ON CONFLICT (name) DO UPDATE SET oid = EXCLUDED.oid, body = EXCLUDED.body")
-	b.s.book.roles[name] = bookRole{oid: b.s.roles[name].oid, body: body}
+	b.row(roleRows, name, "("+literal(name)+", "+literal(name)+"::regrole, "+literal(encodeRole(body))+")")
+	b.s.book.setRole(name, bookRole{oid: b.s.roles[name].oid, body: body})
 }
-
-func sameRole(a, b grant.Role) bool { return toJSON(a) == toJSON(b) }
 
 func toJSON(v any) string {
 	text, err := json.Marshal(v)

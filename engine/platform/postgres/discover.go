@@ -52,6 +52,9 @@ func (p *Postgres) discover(ctx context.Context) ([]platform.Source, error) {
 	if err := s.columnsOf(ctx, tx, s.allOIDs()); err != nil {
 		return nil, p.whole("discover", err)
 	}
+	if err := s.commentColumns(ctx, tx); err != nil {
+		return nil, p.whole("discover", err)
+	}
 	comments, err := relationComments(ctx, tx)
 	if err != nil {
 		return nil, p.whole("discover", err)

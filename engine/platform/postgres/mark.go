@@ -76,6 +76,18 @@ func readMark(comment string) (m marking, ok bool) {
 // cluster: where another database of it governs the same product, and its role
 // has the name already, the one of this database bears a suffix.
 func (s *snapshot) roleName(key grant.RoleKey) string {
+	name, known := s.called[key]
+	if !known {
+		if s.called == nil {
+			s.called = map[grant.RoleKey]string{}
+		}
+		name = s.findName(key)
+		s.called[key] = name
+	}
+	return name
+}
+
+func (s *snapshot) findName(key grant.RoleKey) string {
 	name, apart := key.RoleName(), s.apart(key)
 	if k, ok := s.owned(apart); ok && k == key {
 		return apart

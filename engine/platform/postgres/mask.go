@@ -13,6 +13,7 @@ import (
 // with the modifier, of a domain's base type, ready to stand in a statement.
 type column struct {
 	name     string
+	num      int16  // pg_attribute.attnum
 	typ      string // varchar(20)
 	base     string // the type's name in pg_type, without modifier: varchar, int4
 	category string // pg_type.typcategory: S text, N number, D date and time, B boolean

@@ -6,6 +6,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/resource"
 )
 
 // allow builds what makes accounts members of a role, many in one statement,
@@ -21,20 +22,19 @@ func (b *builder) allow(key grant.RoleKey, grants []grant.Grant) (map[int]*fault
 		return nil, faultf(platform.NoObject, "role %s does not exist yet: provision it first", name)
 	}
 	faults := map[int]*fault{}
-	var join, rows []string
+	var join []string
 	for i, g := range grants {
 		if f := b.s.account(g.Principal); f != nil {
 			faults[i] = f
 			continue
 		}
 		if !r.has(g.Principal, b.s.version) {
-			b.touch(g.Principal)
+			b.touch(name, g.Principal)
 			join = append(join, g.Principal)
 			r.members = append(r.members, membership{account: g.Principal, inherit: true, privileged: true})
+			r.member[g.Principal] = true
 		}
-		if row := b.memberRow(name, g); row != "" {
-			rows = append(rows, row)
-		}
+		b.memberRow(name, g)
 	}
 	b.members(name)
 	if len(join) > 0 {
@@ -44,11 +44,13 @@ func (b *builder) allow(key grant.RoleKey, grants []grant.Grant) (map[int]*fault
 		}
 		b.add("let people in", "GRANT "+ident(name)+" TO "+idents(join)+options)
 	}
-	if len(rows) > 0 {
-		b.add("keep until when and why", "INSERT INTO assent.member (role, account, not_after, requests) VALUES "+strings.Join(rows, ", ")+
-			" ON CONFLICT (role, account) DO UPDATE SET not_after = EXCLUDED.not_after, requests = EXCLUDED.requests, ending = false")
-	}
 	return faults, nil
+}
+
+var memberRows = &rows{
+	why:    "keep until when and why",
+	before: "INSERT INTO assent.member (role, account, not_after, requests) VALUES ",
+	after:  " ON CONFLICT (role, account) DO UPDATE SET not_after = EXCLUDED.not_after, requests = EXCLUDED.requests, ending = false",
 }
 
 // account says why an account cannot be let into a role.
@@ -69,22 +71,32 @@ func (s *snapshot) account(name string) *fault {
 // has reports whether an account is a member by our own hand, so that it
 // inherits what the role holds.
 func (r *role) has(account string, version int) bool {
-	return slices.ContainsFunc(r.members, func(m membership) bool {
-		return m.account == account && m.privileged && (version < 160000 || m.inherit)
-	})
+	if r.member == nil {
+		r.member = make(map[string]bool, len(r.members))
+		for _, m := range r.members {
+			if m.privileged && (version < 160000 || m.inherit) {
+				r.member[m.account] = true
+			}
+		}
+	}
+	return r.member[account]
 }
 
-// memberRow is the row of a grant, empty where the books have it already.
-func (b *builder) memberRow(name string, g grant.Grant) string {
+// memberRow keeps the row of a grant, unless the books have it already.
+func (b *builder) memberRow(name string, g grant.Grant) {
 	k := memberKey{name, g.Principal}
 	have, ok := b.s.book.members[k]
-	if ok && !have.ending && have.notAfter.Equal(g.NotAfter) && toJSON(have.requests) == toJSON(g.Requests) {
-		return ""
+	if ok && !have.ending && have.notAfter.Equal(g.NotAfter) && sameRefs(have.requests, g.Requests) {
+		return
 	}
-	b.touch(g.Principal)
-	b.s.book.members[k] = bookMember{notAfter: g.NotAfter, requests: g.Requests}
-	return "(" + literal(name) + ", " + literal(g.Principal) + ", " + instant(g.NotAfter) + ", " + literal(toJSON(g.Requests)) + ")"
+	b.touch(name, g.Principal)
+	b.s.book.setMember(k, bookMember{notAfter: g.NotAfter, requests: g.Requests})
+	b.row(memberRows, name+"\x00"+g.Principal,
+		"("+literal(name)+", "+literal(g.Principal)+", "+instant(g.NotAfter)+", "+literal(toJSON(g.Requests))+")")
 }
+
+// sameRefs also tells no list from an empty one: the books keep which it was.
+func sameRefs(a, b []resource.Ref) bool { return (a == nil) == (b == nil) && slices.Equal(a, b) }
 
 // revoke builds what takes accounts out of a role. The books keep them as
 // ending until their sessions were seen to.
@@ -106,8 +118,13 @@ func (b *builder) revoke(key grant.RoleKey, accounts []string) error {
 func (b *builder) leave(r *role, accounts []string) []string {
 	byGrantor := map[string][]string{}
 	var gone []string
+	leaving := make(map[string]bool, len(accounts))
+	for _, a := range accounts {
+		leaving[a] = true
+	}
+	r.member = nil
 	r.members = slices.DeleteFunc(r.members, func(m membership) bool {
-		if !slices.Contains(accounts, m.account) || m.account == b.s.engine {
+		if !leaving[m.account] || m.account == b.s.engine {
 			return false
 		}
 		by := ""
@@ -118,7 +135,7 @@ func (b *builder) leave(r *role, accounts []string) []string {
 			by = " GRANTED BY " + ident(m.grantor)
 		}
 		byGrantor[by] = append(byGrantor[by], m.account)
-		b.touch(m.account)
+		b.touch(r.name, m.account)
 		gone = append(gone, m.account)
 		return true
 	})
@@ -129,58 +146,68 @@ func (b *builder) leave(r *role, accounts []string) []string {
 	return slices.Compact(gone)
 }
 
+var (
+	endingRows = &rows{
+		why:    "keep whose sessions are still to end",
+		before: "INSERT INTO assent.member (role, account, not_after, requests, ending) VALUES ",
+		after:  " ON CONFLICT (role, account) DO UPDATE SET not_after = NULL, requests = 'null', ending = true",
+	}
+	strangerRows = &rows{
+		why:    "forget who is no member",
+		before: "DELETE FROM assent.member WHERE NOT ending AND (role, account) IN (", after: ")",
+	}
+	settledRows = &rows{
+		why:    "forget who has left",
+		before: "DELETE FROM assent.member WHERE ending AND (role, account) IN (", after: ")",
+	}
+)
+
 // ending keeps who has just left, and forgets who had left already.
 func (b *builder) ending(name string, accounts, gone []string) {
-	var rows, forget []string
 	for _, a := range accounts {
 		k := memberKey{name, a}
 		have, ok := b.s.book.members[k]
+		_, left := slices.BinarySearch(gone, a)
 		switch {
-		case slices.Contains(gone, a):
-			rows = append(rows, "("+literal(name)+", "+literal(a)+", NULL, 'null', true)")
-			b.s.book.members[k] = bookMember{ending: true}
+		case left:
+			b.row(endingRows, name+"\x00"+a, "("+literal(name)+", "+literal(a)+", NULL, 'null', true)")
+			b.s.book.setMember(k, bookMember{ending: true})
 		case ok && !have.ending:
-			forget = append(forget, literal(a))
-			delete(b.s.book.members, k)
+			b.row(strangerRows, name+"\x00"+a, "("+literal(name)+", "+literal(a)+")")
+			b.s.book.dropMember(k)
 		}
-	}
-	if len(rows) > 0 {
-		b.add("keep whose sessions are still to end", "INSERT INTO assent.member (role, account, not_after, requests, ending) VALUES "+
-			strings.Join(rows, ", ")+" ON CONFLICT (role, account) DO UPDATE SET not_after = NULL, requests = 'null', ending = true")
-	}
-	if len(forget) > 0 {
-		b.add("forget who is no member", "DELETE FROM assent.member WHERE role = "+literal(name)+" AND account IN ("+strings.Join(forget, ", ")+")")
 	}
 }
 
-// endSessions is the statement that ends the sessions of an account that can
-// hold on to a role it has left: on PostgreSQL 15 any (SET ROLE), later those
+// endSessions is the statement that ends the sessions of accounts that can
+// hold on to a role they have left: on PostgreSQL 15 any (SET ROLE), later those
 // inside a transaction (an open cursor), or whose state the engine may not see.
-func (s *snapshot) endSessions(account string) platform.Statement {
-	text := "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE usename = " + literal(account) +
-		" AND datname = current_database() AND pid <> pg_backend_pid()"
+func (s *snapshot) endSessions(accounts []string) platform.Statement {
+	quoted := make([]string, len(accounts))
+	for i, a := range accounts {
+		quoted[i] = literal(a)
+	}
+	text := "SELECT usename::text, count(*) FILTER (WHERE pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE usename IN (" +
+		strings.Join(quoted, ", ") + ") AND datname = current_database() AND pid <> pg_backend_pid()"
 	if s.version >= 160000 {
 		text += " AND (xact_start IS NOT NULL OR state IS NULL)"
 	}
-	return platform.Statement{Text: text, Why: "end sessions that could hold on to the role"}
+	return platform.Statement{Text: text + " GROUP BY usename", Why: "end sessions that could hold on to the role"}
 }
 
 // settled forgets the accounts whose sessions were seen to.
 func (b *builder) settled(name string, accounts []string) {
-	quoted := make([]string, len(accounts))
-	for i, a := range accounts {
-		quoted[i] = literal(a)
-		delete(b.s.book.members, memberKey{name, a})
+	for _, a := range accounts {
+		b.row(settledRows, name+"\x00"+a, "("+literal(name)+", "+literal(a)+")")
+		b.s.book.dropMember(memberKey{name, a})
 	}
-	b.add("forget who has left", "DELETE FROM assent.member WHERE ending AND role = "+literal(name)+
-		" AND account IN ("+strings.Join(quoted, ", ")+")")
 }
 
 // retireAccess builds the first half of a retirement: nobody is a member any
 // more, and the role opens nothing.
-func (b *builder) retireAccess(key grant.RoleKey) ([]string, error) {
+func (b *builder) retireAccess(key grant.RoleKey) error {
 	if err := b.s.mine(key); err != nil {
-		return nil, err
+		return err
 	}
 	name := b.s.roleName(key)
 	var gone []string
@@ -196,17 +223,15 @@ func (b *builder) retireAccess(key grant.RoleKey) ([]string, error) {
 		b.keepOnly("the role is retired", name, b.s.rels[at], newHeld())
 	}
 	b.unuse(name, nil)
-	return gone, nil
+	return nil
 }
 
 // retireRest builds the second half: what the role was made of goes, its own
 // marks last.
 func (b *builder) retireRest(key grant.RoleKey) {
 	name := b.s.roleName(key)
-	for _, at := range relNames(b.s.book.views) {
-		if b.s.book.views[at].role == name {
-			b.dropView(at)
-		}
+	for _, at := range relNames(b.s.book.viewsOf[name]) {
+		b.dropView(at)
 	}
 	b.ownerRest(grant.Role{RoleKey: key})
 	if b.hasNoOtherViews(key) {
@@ -220,8 +245,8 @@ func (b *builder) retireRest(key grant.RoleKey) {
 		b.add("forget the role", "DELETE FROM assent.role WHERE name = "+literal(name))
 		delete(b.s.book.roles, name)
 	}
-	for k := range b.s.book.members {
-		if k.role == name && !b.s.book.members[k].ending {
+	for k, m := range b.s.book.members {
+		if k.role == name && !m.ending {
 			b.add("forget who is no member", "DELETE FROM assent.member WHERE NOT ending AND role = "+literal(name))
 			break
 		}

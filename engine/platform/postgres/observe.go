@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"maps"
 	"slices"
 	"strings"
 
@@ -79,14 +78,13 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 		body = b.body
 		booked = booked && b.oid == s.roles[name].oid
 	}
-	accounted := map[relName]bool{}
 	wanted := s.wanted(body)
 	var altered []platform.Alteration
 	tell := func(path []string, what string) {
 		altered = append(altered, platform.Alteration{Role: key, Path: path, What: what})
 	}
 	for _, o := range body.Objects {
-		seen, what := s.seenObject(body, o, wanted, accounted)
+		seen, what := s.seenObject(name, body, o, wanted)
 		if seen != nil {
 			out.Objects = append(out.Objects, *seen)
 		}
@@ -95,7 +93,7 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 		}
 	}
 	for _, at := range s.heldBy(name) {
-		if !accounted[at] {
+		if wanted[at] == nil {
 			out.Objects = append(out.Objects, s.extraObject(at, name))
 		}
 	}
@@ -112,13 +110,11 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 // seenObject is one object of the books, as it really is: the same where
 // nothing deviates, with the columns that are really open and what deviates
 // where something does, and nil where nothing is open.
-func (s *snapshot) seenObject(body grant.Role, o grant.Object, wanted map[relName]*held, accounted map[relName]bool) (seen *grant.Object, what string) {
-	name := s.roleName(body.RoleKey)
+func (s *snapshot) seenObject(name string, body grant.Role, o grant.Object, wanted map[relName]*held) (seen *grant.Object, what string) {
 	at := relName{o.Path[1], o.Path[2]}
 	base := s.rels[at]
 	if o.Masked() {
 		v := relName{body.SchemaName(), viewName(o.Path)}
-		accounted[v] = true
 		if what := s.maskedWrong(body, o, wanted[v]); what != "" && s.rels[v] == nil {
 			return nil, what
 		} else if what != "" {
@@ -126,7 +122,6 @@ func (s *snapshot) seenObject(body grant.Role, o grant.Object, wanted map[relNam
 		}
 		return &o, ""
 	}
-	accounted[at] = true
 	if base == nil {
 		return nil, "the table is gone"
 	}
@@ -136,7 +131,7 @@ func (s *snapshot) seenObject(body grant.Role, o grant.Object, wanted map[relNam
 	if !s.usable(name, at.schema) {
 		return &grant.Object{Path: o.Path, Kind: o.Kind}, "the role may not use schema " + at.schema
 	}
-	if base.direct[name].equal(wanted[at]) {
+	if s.same(base.direct[name], wanted[at]) {
 		return &o, ""
 	}
 	seen = &grant.Object{Path: o.Path, Kind: o.Kind, Columns: base.open(name)}
@@ -178,7 +173,7 @@ func (s *snapshot) maskedWrong(body grant.Role, o grant.Object, want *held) stri
 	switch {
 	case err != nil || !s.intact(v, name, digest(text)):
 		return view + " is not as we made it"
-	case !v.held(name).equal(want):
+	case !s.same(v.held(name), want):
 		return "the role holds other privileges on " + view + " than it should"
 	case salted && !s.salted:
 		return "the owner of the views may not read the salt of its hashes"
@@ -211,11 +206,6 @@ func (r *relation) open(role string) []grant.Column {
 	return out
 }
 
-// equal reports whether a role holds exactly what it should.
-func (h *held) equal(want *held) bool {
-	return want != nil && maps.Equal(h.table, want.table) && maps.EqualFunc(h.columns, want.columns, maps.Equal[map[string]bool, map[string]bool])
-}
-
 // altered says what has no place among objects: lost marks and books,
 // attributes, uses of schemas and options of memberships that are not ours.
 func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*held) []string {
@@ -243,16 +233,16 @@ func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*h
 	for at := range wanted {
 		used[at.schema] = true
 	}
-	for _, at := range keys(s.schemas) {
-		if n := s.schemas[at]; n.granted[name] && !used[n.name] {
+	for _, n := range s.usesOf(name) {
+		if n.granted[name] && !used[n.name] {
 			out = append(out, "it may use schema "+n.name)
 		}
 	}
 	if s.book == nil {
 		return out
 	}
-	for _, at := range relNames(s.book.views) {
-		if s.book.views[at].role == name && wanted[at] == nil {
+	for _, at := range relNames(s.book.viewsOf[name]) {
+		if wanted[at] == nil {
 			out = append(out, "view "+at.schema+"."+at.name+" is left over")
 		}
 	}

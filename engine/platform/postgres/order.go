@@ -12,9 +12,9 @@ func keys[K cmp.Ordered, V any](m map[K]V) []K { return slices.Sorted(maps.Keys(
 
 // relNames are the relations of a map, in order.
 func relNames[V any](m map[relName]V) []relName {
-	return slices.SortedFunc(maps.Keys(m), func(a, b relName) int {
-		return cmp.Or(cmp.Compare(a.schema, b.schema), cmp.Compare(a.name, b.name))
-	})
+	return slices.SortedFunc(maps.Keys(m), relName.compare)
 }
 
 func number(n uint64) string { return strconv.FormatUint(n, 10) }
+
+func signed(n int64) string { return strconv.FormatInt(n, 10) }

@@ -75,6 +75,9 @@ func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
 	if r.owner == viewsRole {
 		return grant.Object{}, faultf(platform.Unsupported, "%s is a masked view of ours: name the table", dotted(o.Path))
 	}
+	if !o.Masked() && r.hasColumns(o) {
+		return o, nil
+	}
 	kept := grant.Object{Path: o.Path, Kind: o.Kind, ReadOnly: o.ReadOnly}
 	var lack *fault
 	for _, c := range o.Columns {
@@ -116,20 +119,18 @@ func schemasOf(r grant.Role) map[string]bool {
 
 // wanted is what a role holds on each relation when all is as it should be.
 func (s *snapshot) wanted(r grant.Role) map[relName]*held {
-	out := map[relName]*held{}
+	out := make(map[relName]*held, len(r.Objects))
 	for _, o := range r.Objects {
-		h := newHeld()
 		if o.Masked() {
-			h.table["SELECT"] = true
-			out[relName{r.SchemaName(), viewName(o.Path)}] = h
+			out[relName{r.SchemaName(), viewName(o.Path)}] = s.wants.with(nothing, access{priv: "SELECT"})
 			continue
 		}
-		names := columnNames(o)
+		h, names := nothing, s.wants.listOf(o).names
 		for _, priv := range columnPrivileges(r.Writes(o)) {
-			h.add(access{priv: priv, columns: names})
+			h = s.wants.with(h, access{priv: priv, columns: names})
 		}
 		if r.Writes(o) {
-			h.table["DELETE"] = true
+			h = s.wants.with(h, access{priv: "DELETE"})
 		}
 		out[relName{o.Path[1], o.Path[2]}] = h
 	}
@@ -163,8 +164,8 @@ func (b *builder) closeRest(can grant.Role) {
 		}
 		b.keepOnly("the role must not hold this", name, b.s.rels[at], h)
 	}
-	for _, at := range relNames(b.s.book.views) {
-		if b.s.book.views[at].role == name && want[at] == nil {
+	for _, at := range relNames(b.s.book.viewsOf[name]) {
+		if want[at] == nil {
 			b.dropView(at)
 		}
 	}
@@ -180,7 +181,7 @@ func (b *builder) clear(can grant.Role) {
 		b.use(name, o.Path[1])
 		r := b.s.rels[relName{o.Path[1], o.Path[2]}]
 		for _, priv := range columnPrivileges(can.Writes(o)) {
-			b.grantColumns("open the listed columns", name, r, priv, columnNames(o))
+			b.grantColumns("open the listed columns", name, r, priv, b.s.wants.listOf(o).names)
 		}
 		if can.Writes(o) {
 			b.grantTable("let members delete rows", name, r, "DELETE")

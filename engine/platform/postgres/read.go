@@ -23,7 +23,7 @@ func (p *Postgres) read(ctx context.Context, w wanted) (*snapshot, error) {
 	defer func() { _ = tx.Rollback(ctx) }()
 	s := &snapshot{connection: p.cfg.Connection}
 	steps := []func(context.Context, pgx.Tx, *wanted) error{
-		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readColumns,
+		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readNames, s.readColumns,
 	}
 	for _, step := range steps {
 		if err := step(ctx, tx, &w); err != nil {
@@ -58,7 +58,7 @@ func (s *snapshot) readBook(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	if mark == nil || *mark != bookMark {
 		return faultf(notOurs, "schema %s exists and is not ours: rename it", bookSchema)
 	}
-	b := &book{roles: map[string]bookRole{}, views: map[relName]bookView{}, members: map[memberKey]bookMember{}}
+	b := newBook()
 	err = tx.QueryRow(ctx, `SELECT connection, epoch, mark_seq::text::numeric::int8, mark_digest FROM assent.meta`).
 		Scan(&b.connection, &b.epoch, &b.seq, &b.digest)
 	if err != nil {
@@ -91,14 +91,14 @@ func (s *snapshot) readBookRows(ctx context.Context, tx pgx.Tx, w *wanted) error
 	var name, account, body, schemaName string
 	var oid uint32
 	err := each(ctx, tx, `SELECT name, oid, body FROM assent.role`, nil, []any{&name, &oid, &body}, func() error {
-		r := bookRole{oid: oid}
-		if err := json.Unmarshal([]byte(body), &r.body); err != nil {
+		role, err := decodeRole(body)
+		if err != nil {
 			return err
 		}
-		for _, o := range r.body.Objects {
+		for _, o := range role.Objects {
 			w.paths[relName{o.Path[1], o.Path[2]}] = true
 		}
-		b.roles[name] = r
+		b.setRole(name, bookRole{oid: oid, body: role})
 		return nil
 	})
 	if err != nil {
@@ -107,7 +107,7 @@ func (s *snapshot) readBookRows(ctx context.Context, tx pgx.Tx, w *wanted) error
 	var v bookView
 	err = each(ctx, tx, `SELECT role, schema, name, path, text, def FROM assent.view`, nil,
 		[]any{&v.role, &schemaName, &name, &v.path, &v.text, &v.def}, func() error {
-			b.views[relName{schemaName, name}] = v
+			b.setView(relName{schemaName, name}, v)
 			v.path = nil
 			return nil
 		})
@@ -125,7 +125,7 @@ func (s *snapshot) readBookRows(ctx context.Context, tx pgx.Tx, w *wanted) error
 			if err := json.Unmarshal([]byte(body), &n.requests); err != nil {
 				return err
 			}
-			b.members[memberKey{name, account}] = n
+			b.setMember(memberKey{name, account}, n)
 			return nil
 		})
 }
@@ -143,6 +143,7 @@ func (s *snapshot) readRoles(ctx context.Context, tx pgx.Tx, w *wanted) error {
 		[]any{&r.oid, &r.name, &r.comment, &r.super, &r.predefined, &login, &inherit, &createdb, &createrole, &replication, &bypass},
 		func() error {
 			n := r
+			n.inherits = inherit
 			for _, a := range []struct {
 				set bool
 				off string
@@ -211,16 +212,15 @@ func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 	if s.version >= 160000 {
 		options = "m.inherit_option, m.set_option, m.grantor = $1::oid OR $2::bool AND m.grantor = 10"
 	}
-	var of, account, grantor string
+	var of, account string
 	var m membership
 	return each(ctx, tx, `
-		SELECT r.rolname, a.rolname, pg_get_userbyid(m.grantor), m.admin_option, `+options+`,
-		       coalesce((SELECT pg_has_role(g.oid, 'USAGE') FROM pg_roles g WHERE g.oid = m.grantor), false)
+		SELECT r.rolname, a.rolname, m.grantor, m.admin_option, `+options+`
 		FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles a ON a.oid = m.member
 		WHERE starts_with(r.rolname, 'assent_') OR starts_with(a.rolname, 'assent_') OR r.oid = ANY ($3::oid[])
 		ORDER BY r.rolname, a.rolname, m.grantor`, []any{s.engineID, s.engineSuper, s.bookOIDs()},
-		[]any{&of, &account, &grantor, &m.admin, &m.inherit, &m.set, &m.privileged, &m.grantorOK}, func() error {
-			m.account, m.grantor = account, grantor
+		[]any{&of, &account, &m.grantorID, &m.admin, &m.inherit, &m.set, &m.privileged}, func() error {
+			m.account = account
 			if r := s.roles[s.booked(of)]; r != nil {
 				r.members = append(r.members, m)
 			}
@@ -232,35 +232,26 @@ func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 }
 
 func (s *snapshot) readSchemas(ctx context.Context, tx pgx.Tx, _ *wanted) error {
-	s.schemas = map[string]*schema{}
+	s.schemas, s.uses = map[string]*schema{}, map[string][]*schema{}
 	var n schema
-	var grantee string
-	var isGranted, ours bool
+	var grantors, grantees []uint32
+	var privs []string
+	var grantable []bool
 	return each(ctx, tx, `
-		SELECT n.oid, n.nspname, coalesce(obj_description(n.oid, 'pg_namespace'), ''), a.grantee IS NOT NULL,
-		       CASE a.grantee WHEN 0 THEN 'PUBLIC' ELSE coalesce(pg_get_userbyid(a.grantee), '') END,
-		       coalesce(CASE WHEN pg_has_role(n.nspowner, 'USAGE') THEN a.grantor = n.nspowner
-		                     ELSE pg_has_role(g.oid, 'USAGE') END, false)
+		SELECT n.oid, n.nspname, n.nspowner, coalesce(d.description, ''), x.grantors, x.grantees, x.privs, x.grantable
 		FROM pg_namespace n
-		LEFT JOIN LATERAL aclexplode(n.nspacl) a ON a.privilege_type = 'USAGE'
-		LEFT JOIN pg_roles g ON g.oid = a.grantor
+		LEFT JOIN pg_description d ON d.objoid = n.oid AND d.classoid = 'pg_namespace'::regclass AND d.objsubid = 0
+		CROSS JOIN LATERAL (
+			SELECT array_agg(a.grantor) AS grantors, array_agg(a.grantee) AS grantees,
+			       array_agg(a.privilege_type) AS privs, array_agg(a.is_grantable) AS grantable
+			FROM aclexplode(n.nspacl) a
+		) x
 		WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`, nil,
-		[]any{&n.oid, &n.name, &n.comment, &isGranted, &grantee, &ours}, func() error {
-			at := s.schemas[n.name]
-			if at == nil {
-				c := n
-				c.usage, c.granted = map[string]bool{}, map[string]bool{}
-				at = &c
-				s.schemas[n.name] = at
-			}
-			if isGranted {
-				grantee = s.booked(grantee)
-				at.usage[grantee] = true
-				at.public = at.public || grantee == everybody
-				if ours {
-					at.granted[grantee] = true
-				}
-			}
+		[]any{&n.oid, &n.name, &n.ownerID, &n.comment, &grantors, &grantees, &privs, &grantable}, func() error {
+			c := n
+			c.usage, c.granted = map[string]bool{}, map[string]bool{}
+			c.access = itemsOf(grantors, grantees, privs, grantable)
+			s.schemas[c.name] = &c
 			return nil
 		})
 }

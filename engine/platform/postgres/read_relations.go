@@ -1,113 +1,197 @@
 package postgres
 
 import (
-	"cmp"
 	"context"
-	"slices"
+	"strconv"
 
 	"github.com/jackc/pgx/v5"
 )
 
+// grantItem is one entry of an access list, by object ids.
+type grantItem struct {
+	grantor, grantee uint32
+	priv             string
+	grantable        bool
+}
+
+// relAccess is who was granted what on a relation, as the catalogs have it.
+// Equal access lists are read once, whatever the number of relations.
+type relAccess struct {
+	table   *accessList
+	columns []columnAccess
+}
+
+type columnAccess struct {
+	num  int16 // pg_attribute.attnum
+	list *accessList
+}
+
+type accessList struct {
+	id    int
+	items []grantItem
+}
+
 func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, _ *wanted) error {
-	s.rels, s.byOID, s.holders = map[relName]*relation{}, map[uint32]*relation{}, map[string]map[relName]bool{}
+	s.rels, s.byOID, s.holders = map[relName]*relation{}, map[uint32]*relation{}, map[string][]*relation{}
 	var r relation
 	return each(ctx, tx, `
-		SELECT c.oid, n.nspname, c.relname, c.relkind::text, pg_get_userbyid(c.relowner),
+		SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relowner,
 		       CASE WHEN starts_with(n.nspname, 'assent_') THEN coalesce(obj_description(c.oid, 'pg_class'), '') ELSE '' END,
 		       CASE WHEN starts_with(n.nspname, 'assent_') AND c.relkind = 'v' THEN
 		         encode(sha256(convert_to(pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, ''), 'UTF8')), 'hex') ELSE '' END
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
 		  AND n.nspname NOT IN ('information_schema', $1)`, []any{bookSchema},
-		[]any{&r.oid, &r.schema, &r.name, (*kindByte)(&r.kind), &r.owner, &r.comment, &r.def}, func() error {
+		[]any{&r.oid, &r.schema, &r.name, (*kindByte)(&r.kind), &r.ownerID, &r.comment, &r.def}, func() error {
 			n := r
-			n.direct = map[string]*held{}
 			s.rels[n.relName], s.byOID[n.oid] = &n, &n
 			return nil
 		})
 }
 
+// readAccess reads every access list of relations and columns: one row for
+// each list that differs, with all that have it.
 func (s *snapshot) readAccess(ctx context.Context, tx pgx.Tx, _ *wanted) error {
-	var oid uint32
-	var a access
-	err := each(ctx, tx, `
-		WITH rel AS MATERIALIZED (
-			SELECT c.oid, c.relowner, c.relacl, pg_has_role(c.relowner, 'USAGE') AS acts
-			FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-			WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
-			  AND n.nspname NOT IN ('information_schema', $1)
-		), item AS (
-			SELECT r.oid, r.relowner, r.acts, a.grantor, a.grantee, a.privilege_type, a.is_grantable, NULL::text[] AS columns
-			FROM rel r, aclexplode(r.relacl) a
-			UNION ALL
-			SELECT r.oid, r.relowner, r.acts, a.grantor, a.grantee, a.privilege_type, a.is_grantable, array_agg(t.attname::text ORDER BY t.attnum)
-			FROM rel r JOIN pg_attribute t ON t.attrelid = r.oid AND t.attacl IS NOT NULL AND NOT t.attisdropped,
-			     aclexplode(t.attacl) a
-			GROUP BY 1, 2, 3, 4, 5, 6, 7
-		)
-		SELECT i.oid, CASE i.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(i.grantee) END, pg_get_userbyid(i.grantor),
-		       i.privilege_type, i.is_grantable, i.columns,
-		       CASE WHEN i.acts THEN i.grantor = i.relowner ELSE coalesce(pg_has_role(g.oid, 'USAGE'), false) END
-		FROM item i LEFT JOIN pg_roles g ON g.oid = i.grantor
-		WHERE i.grantee <> i.relowner AND i.grantee <> $2::oid`, []any{bookSchema, s.engineID},
-		[]any{&oid, &a.grantee, &a.grantor, &a.priv, &a.grantable, &a.columns, &a.ours}, func() error {
-			r := s.byOID[oid]
-			if r == nil {
-				return nil
+	const exploded = `
+		SELECT x.grantors, x.grantees, x.privs, x.grantable, g.rels, g.nums
+		FROM g CROSS JOIN LATERAL (
+			SELECT array_agg(a.grantor) AS grantors, array_agg(a.grantee) AS grantees,
+			       array_agg(a.privilege_type) AS privs, array_agg(a.is_grantable) AS grantable
+			FROM aclexplode(g.acl) a
+		) x WHERE x.grantors IS NOT NULL`
+	var grantors, grantees, rels []uint32
+	var privs []string
+	var grantable []bool
+	var nums []int16
+	ids := 0
+	read := func(sql string, use func(r *relation, i int, list *accessList)) error {
+		return each(ctx, tx, sql, nil, []any{&grantors, &grantees, &privs, &grantable, &rels, &nums}, func() error {
+			ids++
+			list := &accessList{id: ids, items: itemsOf(grantors, grantees, privs, grantable)}
+			for i, oid := range rels {
+				if r := s.byOID[oid]; r != nil {
+					use(r, i, list)
+				}
 			}
-			a.grantee = s.booked(a.grantee)
-			r.acl = append(r.acl, a)
-			if a.ours && s.roles[a.grantee] != nil {
-				s.holds(a.grantee, r, a)
-			}
-			a.columns = nil
 			return nil
 		})
-	for _, r := range s.rels {
-		slices.SortFunc(r.acl, func(x, y access) int {
-			return cmp.Or(cmp.Compare(x.grantee, y.grantee), cmp.Compare(x.priv, y.priv), cmp.Compare(x.grantor, y.grantor),
-				slices.Compare(x.columns, y.columns))
-		})
 	}
-	return err
+	err := read(`
+		WITH g AS (SELECT relacl AS acl, array_agg(oid) AS rels, NULL::int2[] AS nums FROM pg_class WHERE relacl IS NOT NULL GROUP BY relacl)`+exploded,
+		func(r *relation, _ int, list *accessList) { r.access.table = list })
+	if err != nil {
+		return err
+	}
+	return read(`
+		WITH g AS (SELECT attacl AS acl, array_agg(attrelid) AS rels, array_agg(attnum) AS nums
+			FROM pg_attribute WHERE attacl IS NOT NULL AND NOT attisdropped GROUP BY attacl)`+exploded,
+		func(r *relation, i int, list *accessList) {
+			r.access.columns = append(r.access.columns, columnAccess{nums[i], list})
+		})
 }
 
-// readColumns reads the columns of the relations that matter here.
-func (s *snapshot) readColumns(ctx context.Context, tx pgx.Tx, w *wanted) error {
-	var oids []uint32
-	for n, r := range s.rels {
-		if w.paths[n] || len(r.direct) > 0 {
-			oids = append(oids, r.oid)
+func itemsOf(grantors, grantees []uint32, privs []string, grantable []bool) []grantItem {
+	out := make([]grantItem, len(grantors))
+	for i := range out {
+		out[i] = grantItem{grantors[i], grantees[i], privs[i], grantable[i]}
+	}
+	return out
+}
+
+// readNames reads what the roles are called that the access lists, the
+// memberships and the owners mention, and which of them the engine acts as.
+func (s *snapshot) readNames(ctx context.Context, tx pgx.Tx, _ *wanted) error {
+	all, actors := map[uint32]bool{}, map[uint32]bool{}
+	note := func(list []grantItem) {
+		for _, i := range list {
+			all[i.grantee], all[i.grantor], actors[i.grantor] = true, true, true
 		}
 	}
-	slices.Sort(oids)
-	return s.columnsOf(ctx, tx, oids)
-}
-
-func (s *snapshot) columnsOf(ctx context.Context, tx pgx.Tx, oids []uint32) error {
+	seen := map[*accessList]bool{}
+	for _, r := range s.rels {
+		all[r.ownerID], actors[r.ownerID] = true, true
+		if t := r.access.table; t != nil && !seen[t] {
+			seen[t] = true
+			note(t.items)
+		}
+		for _, c := range r.access.columns {
+			if !seen[c.list] {
+				seen[c.list] = true
+				note(c.list.items)
+			}
+		}
+	}
+	for _, n := range s.schemas {
+		note(n.access)
+		all[n.ownerID], actors[n.ownerID] = true, true
+	}
+	for _, r := range s.roles {
+		for _, m := range r.members {
+			all[m.grantorID], actors[m.grantorID] = true, true
+		}
+	}
+	s.names, s.acts = map[uint32]string{0: everybody}, map[uint32]bool{}
 	var oid uint32
-	var c column
-	return each(ctx, tx, `
-		WITH RECURSIVE base AS (
-			SELECT t.oid AS id, t.oid AS top, -1 AS mod FROM pg_type t WHERE t.typtype = 'd'
-			UNION ALL
-			SELECT t.typbasetype, b.top, t.typtypmod FROM base b JOIN pg_type t ON t.oid = b.id WHERE t.typtype = 'd'
-		), plain AS (
-			SELECT b.top, b.id, b.mod FROM base b JOIN pg_type t ON t.oid = b.id WHERE t.typtype <> 'd'
-		)
-		SELECT a.attrelid, a.attname, format_type(t.oid, CASE WHEN p.id IS NULL THEN a.atttypmod ELSE p.mod END),
-		       t.typname, t.typcategory::text, t.typnamespace = 'pg_catalog'::regnamespace,
-		       format_type(a.atttypid, a.atttypmod), a.attnotnull, coalesce(col_description(a.attrelid, a.attnum), '')
-		FROM pg_attribute a
-		LEFT JOIN plain p ON p.top = a.atttypid
-		JOIN pg_type t ON t.oid = coalesce(p.id, a.atttypid)
-		WHERE a.attrelid = ANY ($1::oid[]) AND a.attnum > 0 AND NOT a.attisdropped
-		ORDER BY a.attrelid, a.attnum`, []any{oids},
-		[]any{&oid, &c.name, &c.typ, &c.base, &c.category, &c.system, &c.declared, &c.notNull, &c.comment}, func() error {
-			r := s.byOID[oid]
-			r.columns = append(r.columns, c)
+	var name string
+	var acts bool
+	err := each(ctx, tx, `SELECT oid, rolname, oid = ANY ($2::oid[]) AND pg_has_role(oid, 'USAGE') FROM pg_roles WHERE oid = ANY ($1::oid[])`,
+		[]any{keys(all), keys(actors)}, []any{&oid, &name, &acts}, func() error {
+			s.names[oid], s.acts[oid] = s.booked(name), acts
 			return nil
 		})
+	if err != nil {
+		return err
+	}
+	s.resolve()
+	return nil
+}
+
+// name is what a role is called, as the server calls one that is gone.
+func (s *snapshot) name(oid uint32) string {
+	if n, ok := s.names[oid]; ok {
+		return n
+	}
+	return "unknown (OID=" + strconv.FormatUint(uint64(oid), 10) + ")"
+}
+
+// resolve puts names to the object ids that were read.
+func (s *snapshot) resolve() {
+	for _, n := range s.schemas {
+		for _, i := range n.access {
+			s.resolveUse(n, i)
+		}
+	}
+	for _, r := range s.roles {
+		for i := range r.members {
+			m := &r.members[i]
+			m.grantor, m.grantorOK = s.name(m.grantorID), s.acts[m.grantorID]
+		}
+	}
+	for _, r := range s.rels {
+		r.owner = s.name(r.ownerID)
+	}
+}
+
+func (s *snapshot) resolveUse(n *schema, i grantItem) {
+	if i.priv != "USAGE" {
+		return
+	}
+	grantee := s.name(i.grantee)
+	n.usage[grantee] = true
+	n.public = n.public || i.grantee == 0
+	if s.byUs(n.ownerID, i.grantor) && !n.granted[grantee] {
+		n.granted[grantee] = true
+		s.uses[grantee] = append(s.uses[grantee], n)
+	}
+}
+
+// byUs reports whether an item is the engine's own, or the owner's where the
+// engine acts as the owner.
+func (s *snapshot) byUs(owner, grantor uint32) bool {
+	if s.acts[owner] {
+		return grantor == owner
+	}
+	return s.acts[grantor]
 }
 
 // each runs a query and calls row after scanning every row into dest.

@@ -47,5 +47,5 @@ func (b *builder) release(path []string) []platform.Statement {
 			b.dropView(at)
 		}
 	}
-	return b.take()
+	return statements(b.take())
 }

@@ -2,7 +2,7 @@ package postgres
 
 import (
 	"slices"
-	"time"
+	"strings"
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
@@ -24,11 +24,18 @@ type snapshot struct {
 	roles   map[string]*role  // those of our namespace, and the accounts of the batch
 	renamed map[string]string // what a role of ours is called now → what the books call it
 	schemas map[string]*schema
+	uses    map[string][]*schema // by role, the schemas whose use we gave it
 	rels    map[relName]*relation
 	byOID   map[uint32]*relation
-	holders map[string]map[relName]bool // where a role may hold something by our hand
-	book    *book                       // nil before the first Apply
-	salted  bool                        // the owner of the views may read the salt
+	holders map[string][]*relation // where a role may hold something by our hand
+	book    *book                  // nil before the first Apply
+	salted  bool                   // the owner of the views may read the salt
+
+	called  map[grant.RoleKey]string // see roleName
+	names   map[uint32]string        // of the roles that the catalogs mention by object id
+	acts    map[uint32]bool          // which of them the engine has the rights of
+	wants   wants
+	matches map[[2]*held]bool // what equal found, by its two sides
 }
 
 type role struct {
@@ -44,12 +51,17 @@ type role struct {
 	joined    []string
 	nowCalled string // where somebody renamed it
 	planned   bool
+	// inherits says that a login has what its roles have; see pg_roles.rolinherit.
+	inherits bool
+	// member finds members by account; see has.
+	member map[string]bool
 }
 
 // membership is one row of pg_auth_members, seen from the role.
 type membership struct {
 	account    string
 	grantor    string
+	grantorID  uint32
 	grantorOK  bool // the engine may revoke what this grantor granted
 	admin      bool
 	inherit    bool
@@ -65,6 +77,9 @@ type schema struct {
 	usage   map[string]bool
 	granted map[string]bool // usage granted by us
 	planned bool
+
+	ownerID uint32
+	access  []grantItem // as read
 }
 
 type relName struct{ schema, name string }
@@ -76,11 +91,19 @@ type relation struct {
 	owner   string
 	comment string
 	columns []column
-	acl     []access
+	// acl is what others than the engine granted, to whomever, and what the
+	// engine granted to roles that are not ours. Relations may share it.
+	acl []access
 	// def is the digest of a view's definition and options, for views in our schemas.
 	def string
 	// direct are the privileges that a role of ours holds by our own hand.
+	// Relations on which all is alike share it until one changes.
 	direct map[string]*held
+	shared bool
+
+	ownerID uint32
+	access  relAccess // as read
+	sql     string    // see quoted
 }
 
 // access is a privilege that somebody other than the owner holds.
@@ -94,59 +117,31 @@ type access struct {
 	ours      bool // granted by the engine, or by the owner where the engine acts as one
 }
 
-// held is what one role holds on one relation by our own hand.
-type held struct {
-	table   map[string]bool
-	columns map[string]map[string]bool // privilege → column
+// quoted is the relation's name, ready to stand in a statement.
+func (r *relation) quoted() string {
+	if r.sql == "" {
+		r.sql = ident(r.schema, r.name)
+	}
+	return r.sql
 }
 
-func newHeld() *held {
-	return &held{table: map[string]bool{}, columns: map[string]map[string]bool{}}
-}
-
-func (h *held) add(a access) {
-	if a.columns == nil {
-		h.table[a.priv] = true
-		return
-	}
-	if h.columns[a.priv] == nil {
-		h.columns[a.priv] = map[string]bool{}
-	}
-	for _, c := range a.columns {
-		h.columns[a.priv][c] = true
-	}
-}
-
-func (h *held) empty() bool { return h == nil || len(h.table) == 0 && len(h.columns) == 0 }
-
-func (r *relation) held(role string) *held {
-	if h := r.direct[role]; h != nil {
-		return h
-	}
-	return newHeld()
-}
-
-// heldBy are the relations on which a role holds anything by our hand, in order.
-func (s *snapshot) heldBy(role string) []relName {
-	found := map[relName]bool{}
-	for at := range s.holders[role] {
-		if r := s.rels[at]; r != nil && !r.direct[role].empty() {
-			found[at] = true
+// hasColumns reports whether a relation has every column of an object.
+func (r *relation) hasColumns(o grant.Object) bool {
+	for i, c := range o.Columns {
+		if i < len(r.columns) && r.columns[i].name == c.Name {
+			continue
+		}
+		if _, ok := r.column(c.Name); !ok {
+			return false
 		}
 	}
-	return relNames(found)
+	return true
 }
 
-// holds notes that a role holds something on a relation by our hand.
-func (s *snapshot) holds(role string, r *relation, a access) {
-	if r.direct[role] == nil {
-		r.direct[role] = newHeld()
-	}
-	r.direct[role].add(a)
-	if s.holders[role] == nil {
-		s.holders[role] = map[relName]bool{}
-	}
-	s.holders[role][r.relName] = true
+// usesOf are the schemas whose use we gave a role, in order.
+func (s *snapshot) usesOf(role string) []*schema {
+	slices.SortFunc(s.uses[role], func(a, b *schema) int { return strings.Compare(a.name, b.name) })
+	return s.uses[role]
 }
 
 func (r *relation) column(name string) (column, bool) {
@@ -155,37 +150,6 @@ func (r *relation) column(name string) (column, bool) {
 		return column{}, false
 	}
 	return r.columns[i], true
-}
-
-// book is the engine's own bookkeeping in the database.
-type book struct {
-	connection string
-	epoch      int64
-	seq        uint64
-	digest     string
-	roles      map[string]bookRole
-	views      map[relName]bookView
-	members    map[memberKey]bookMember
-}
-
-type bookRole struct {
-	oid  uint32
-	body grant.Role // what was carried out, less what was missing then
-}
-
-type bookView struct {
-	role string
-	path []string
-	text string // digest of the statement that made it
-	def  string // digest of what the server made of it
-}
-
-type memberKey struct{ role, account string }
-
-type bookMember struct {
-	notAfter time.Time
-	requests []resource.Ref
-	ending   bool // the membership is gone, sessions may hold on
 }
 
 // wanted are the names that a snapshot must cover beside our own.

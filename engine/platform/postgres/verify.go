@@ -17,10 +17,8 @@ func (s *snapshot) reached(name string) []relName {
 		for _, o := range s.book.roles[name].body.Objects {
 			found[relName{o.Path[1], o.Path[2]}] = true
 		}
-		for at, v := range s.book.views {
-			if v.role == name {
-				found[at] = true
-			}
+		for at := range s.book.viewsOf[name] {
+			found[at] = true
 		}
 	}
 	for _, at := range s.heldBy(name) {
@@ -63,7 +61,7 @@ func (r *run) verify(ctx context.Context) error {
 }
 
 func (r *run) verifyRole(i int) {
-	can := r.seen[i].can
+	can := r.seen[i].can[i]
 	seen, _ := r.s.seenRole(can.RoleKey)
 	if _, ok := r.s.owned(r.s.roleName(can.RoleKey)); !ok || !sameRole(seen, can) {
 		r.set(i, faultf(platform.NotReadBack, "role %s is not as it was made: somebody else changes it at the same time", r.s.roleName(can.RoleKey)))

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/assent-dev/assent/engine/grant"
@@ -113,7 +114,7 @@ func (b *builder) view(name, schemaName string, o grant.Object) error {
 			array(o.Path)+", "+literal(digest(text))+", encode(sha256(convert_to(pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, ''), 'UTF8')), 'hex')"+
 			" FROM pg_class c WHERE c.oid = "+literal(v)+"::regclass"+
 			" ON CONFLICT (schema, name) DO UPDATE SET role = EXCLUDED.role, path = EXCLUDED.path, text = EXCLUDED.text, def = EXCLUDED.def")
-	b.s.book.views[at] = bookView{role: name, path: o.Path, text: digest(text)}
+	b.s.book.setView(at, bookView{role: name, path: o.Path, text: digest(text)})
 	return nil
 }
 
@@ -151,7 +152,7 @@ func (b *builder) dropView(at relName) {
 	}
 	if _, ok := b.s.book.views[at]; ok {
 		b.add("forget the view", "DELETE FROM assent.view WHERE schema = "+literal(at.schema)+" AND name = "+literal(at.name))
-		delete(b.s.book.views, at)
+		b.s.book.dropView(at)
 	}
 }
 
@@ -175,38 +176,41 @@ func (b *builder) dropSchema(name string) {
 func (b *builder) ownerRest(can grant.Role) {
 	name := b.s.roleName(can.RoleKey)
 	touched := map[relName]bool{}
-	for _, o := range b.s.book.roles[name].body.Objects {
-		touched[relName{o.Path[1], o.Path[2]}] = true
+	touch := func(r grant.Role) {
+		for _, o := range r.Objects {
+			at := relName{o.Path[1], o.Path[2]}
+			if base := b.s.rels[at]; base != nil && !base.held(viewsRole).empty() {
+				touched[at] = true
+			}
+		}
 	}
-	for _, o := range can.Objects {
-		touched[relName{o.Path[1], o.Path[2]}] = true
-	}
+	touch(b.s.book.roles[name].body)
+	touch(can)
 	need := map[relName]*held{}
+	others := map[string]bool{}
 	for at := range touched {
 		need[at] = newHeld()
+		maps.Copy(others, b.s.book.maskers[at])
 	}
 	count := func(r grant.Role) {
 		for _, o := range r.Objects {
 			at := relName{o.Path[1], o.Path[2]}
-			base := b.s.rels[at]
-			if !touched[at] || base == nil || !o.Masked() {
+			if !touched[at] || !o.Masked() {
 				continue
 			}
-			if _, reads, _, err := definition(r.SchemaName(), o, base); err == nil {
+			if _, reads, _, err := definition(r.SchemaName(), o, b.s.rels[at]); err == nil {
 				need[at].add(access{priv: "SELECT", columns: reads})
 			}
 		}
 	}
-	for other, r := range b.s.book.roles {
+	for other := range others {
 		if other != name {
-			count(r.body)
+			count(b.s.book.roles[other].body)
 		}
 	}
 	count(can)
 	for _, at := range relNames(need) {
-		if base := b.s.rels[at]; base != nil {
-			b.keepOnly("no view reads this any more", viewsRole, base, need[at])
-		}
+		b.keepOnly("no view reads this any more", viewsRole, b.s.rels[at], need[at])
 	}
 }
 

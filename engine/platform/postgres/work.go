@@ -10,15 +10,43 @@ import (
 	"github.com/assent-dev/assent/engine/platform"
 )
 
-// unit is what is carried out together: one role, or many people of one role.
+// unit is what is carried out together: several roles, or the people of several roles.
 type unit struct {
 	action plan.Action
-	key    grant.RoleKey
-	at     []int // positions in the batch
+	parts  []part
+	// single keeps each object in a statement of its own.
+	single bool
 }
 
-// maxPeople bounds the people of one statement.
-const maxPeople = 500
+// part is one role of a unit, and the changes of it by position in the batch.
+type part struct {
+	key grant.RoleKey
+	at  []int
+}
+
+// What bounds a unit: a statement of people, the roles whose privileges are
+// merged, and the objects of these.
+const (
+	maxPeople      = 500
+	maxParts       = 500
+	maxUnitObjects = 200_000
+)
+
+// halves splits a unit: by roles, or by the people of its only role.
+func (u unit) halves() (left, right unit, ok bool) {
+	left, right = u, u
+	if n := len(u.parts); n > 1 {
+		left.parts, right.parts = u.parts[:n/2], u.parts[n/2:]
+		return left, right, true
+	}
+	p := u.parts[0]
+	n := len(p.at)
+	if n < 2 {
+		return u, u, false
+	}
+	left.parts, right.parts = []part{{p.key, p.at[:n/2]}}, []part{{p.key, p.at[n/2:]}}
+	return left, right, true
+}
 
 // units orders a batch: what takes access away first, then roles, then people.
 func units(changes []plan.Change) []unit {
@@ -28,18 +56,53 @@ func units(changes []plan.Change) []unit {
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(changes[a]), rank(changes[b])) })
 	var out []unit
+	var c collector
 	for _, i := range order {
-		c := changes[i]
-		if n := len(out); n > 0 && c.Grant != nil {
-			last := &out[n-1]
-			if last.action == c.Action && last.key == c.RoleKey() && len(last.at) < maxPeople {
-				last.at = append(last.at, i)
-				continue
-			}
+		if n := len(out); n == 0 || !c.takes(&out[n-1], changes[i], i) {
+			out = append(out, c.begin(changes[i], i))
 		}
-		out = append(out, unit{c.Action, c.RoleKey(), []int{i}})
 	}
 	return out
+}
+
+// collector fills one unit.
+type collector struct {
+	roles   map[grant.RoleKey]bool
+	people  int
+	objects int
+}
+
+func (c *collector) begin(change plan.Change, i int) unit {
+	*c = collector{roles: map[grant.RoleKey]bool{change.RoleKey(): true}, people: 1, objects: objectsOf(change)}
+	return unit{action: change.Action, parts: []part{{change.RoleKey(), []int{i}}}}
+}
+
+// takes adds a change to the unit where it fits.
+func (c *collector) takes(u *unit, change plan.Change, i int) bool {
+	if u.action != change.Action || change.Action == plan.Retire {
+		return false
+	}
+	key := change.RoleKey()
+	if last := &u.parts[len(u.parts)-1]; change.Grant != nil && last.key == key && c.people < maxPeople {
+		last.at = append(last.at, i)
+		c.people++
+		return true
+	}
+	objects := c.objects + objectsOf(change)
+	if c.roles[key] || c.people == maxPeople || len(u.parts) == maxParts || objects > maxUnitObjects {
+		return false
+	}
+	c.roles[key], c.objects = true, objects
+	c.people++
+	u.parts = append(u.parts, part{key, []int{i}})
+	return true
+}
+
+func objectsOf(c plan.Change) int {
+	if c.Role == nil {
+		return 0
+	}
+	return len(c.Role.Objects)
 }
 
 func rank(c plan.Change) int {
@@ -49,105 +112,143 @@ func rank(c plan.Change) int {
 // takesAway reports whether a change can only narrow access.
 func takesAway(c plan.Change) bool { return c.Action == plan.Revoke || c.Action == plan.Retire }
 
-// work is the statements of a unit: one transaction, then the sessions of
-// those who left, then further transactions.
+// work is the statements of a unit: transactions, then the sessions of those
+// who left, then further transactions.
 type work struct {
-	first []platform.Statement
+	first []atom
 	end   []string
-	rest  [][]platform.Statement
+	rest  [][]atom
 
-	can     grant.Role     // of a provision: the part that is possible
-	faults  map[int]*fault // by position in the batch
-	touched map[string]bool
+	can     map[int]grant.Role // of provisions, by position in the batch: the part that is possible
+	faults  map[int]*fault     // by position
+	touched map[memberKey]bool
+	changed map[grant.RoleKey]bool // roles for which there is anything to do
+	// bad are the parts that cannot be carried out, and why.
+	bad map[int]error
 }
 
 func (w work) statements(s *snapshot, endSessions bool) []platform.Statement {
-	out := w.first
-	if endSessions {
-		for _, a := range w.end {
-			out = append(out, s.endSessions(a))
-		}
+	out := statements(w.first)
+	if endSessions && len(w.end) > 0 {
+		out = append(out, s.endSessions(w.end))
 	}
-	return append(out, slices.Concat(w.rest...)...)
+	for _, rest := range w.rest {
+		out = append(out, statements(rest)...)
+	}
+	return out
 }
 
-// build makes the statements of a unit. An error is a fault of the whole unit.
-func (b *builder) build(u unit, changes []plan.Change) (work, error) {
+// build makes the statements of a unit, less those of its bad parts. With a
+// bad part the snapshot may hold what will not be done: read again.
+func (b *builder) build(u unit, changes []plan.Change) work {
 	b.take()
-	b.touched = nil
-	w := work{faults: map[int]*fault{}}
-	var err error
-	switch u.action {
-	case plan.Provision:
-		var lack *fault
-		w.can, lack, err = b.provision(*changes[u.at[0]].Role)
-		if lack != nil {
-			w.faults[u.at[0]] = lack
+	b.single, b.touched = u.single, nil
+	w := work{
+		can: map[int]grant.Role{}, faults: map[int]*fault{}, changed: map[grant.RoleKey]bool{}, bad: map[int]error{},
+	}
+	for n, p := range u.parts {
+		before := len(b.steps)
+		if err := b.buildPart(u.action, p, changes, &w); err != nil {
+			b.steps = b.steps[:before]
+			w.bad[n] = err
+			continue
 		}
-		w.first = b.take()
-	case plan.Allow, plan.Extend:
-		err = b.buildAllow(u, changes, &w)
-	case plan.Revoke:
-		var accounts []string
-		for _, i := range u.at {
-			accounts = append(accounts, changes[i].Grant.Principal)
+		if len(b.steps) > before {
+			w.changed[p.key] = true
 		}
-		slices.Sort(accounts)
-		err = b.revoke(u.key, slices.Compact(accounts))
-		w.first = b.take()
-		w.end = b.leavers(b.s.roleName(u.key), accounts)
-	case plan.Retire:
-		_, err = b.retireAccess(u.key)
-		w.first = b.take()
-		w.end = b.leavers(b.s.roleName(u.key), nil)
-	default:
-		err = faultf(platform.Unsupported, "no action %q: update the engine", u.action)
-	}
-	if err != nil {
-		b.take()
-		return w, err
-	}
-	b.buildRest(u, &w)
-	w.touched = b.touched
-	return w, nil
-}
-
-func (b *builder) buildRest(u unit, w *work) {
-	if len(w.end) > 0 {
-		b.settled(b.s.roleName(u.key), w.end)
-		w.rest = append(w.rest, b.take())
-	}
-	if u.action == plan.Retire {
-		b.retireRest(u.key)
-		if rest := b.take(); len(rest) > 0 {
-			w.rest = append(w.rest, rest)
+		if u.action == plan.Provision {
+			b.cut()
 		}
-	}
-}
-
-func (b *builder) buildAllow(u unit, changes []plan.Change, w *work) error {
-	var grants []grant.Grant
-	for _, i := range u.at {
-		grants = append(grants, *changes[i].Grant)
-	}
-	faults, err := b.allow(u.key, grants)
-	for i, f := range faults {
-		w.faults[u.at[i]] = f
 	}
 	w.first = b.take()
-	return err
+	if u.action == plan.Revoke || u.action == plan.Retire {
+		b.buildRest(u, changes, &w)
+	}
+	w.touched = b.touched
+	return w
+}
+
+func (b *builder) buildPart(action plan.Action, p part, changes []plan.Change, w *work) error {
+	switch action {
+	case plan.Provision:
+		can, lack, err := b.provision(*changes[p.at[0]].Role)
+		w.can[p.at[0]] = can
+		if lack != nil {
+			w.faults[p.at[0]] = lack
+		}
+		return err
+	case plan.Allow, plan.Extend:
+		grants := make([]grant.Grant, len(p.at))
+		for n, i := range p.at {
+			grants[n] = *changes[i].Grant
+		}
+		faults, err := b.allow(p.key, grants)
+		for n, f := range faults {
+			w.faults[p.at[n]] = f
+		}
+		return err
+	case plan.Revoke:
+		return b.revoke(p.key, accountsOf(p, changes))
+	case plan.Retire:
+		return b.retireAccess(p.key)
+	default:
+		return faultf(platform.Unsupported, "no action %q: update the engine", action)
+	}
+}
+
+// accountsOf are the accounts of a part, in order and each once.
+func accountsOf(p part, changes []plan.Change) []string {
+	var out []string
+	for _, i := range p.at {
+		out = append(out, changes[i].Grant.Principal)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// buildRest makes what follows once access is gone: sessions end and are
+// forgotten, and of a retired role everything else goes.
+func (b *builder) buildRest(u unit, changes []plan.Change, w *work) {
+	for n, p := range u.parts {
+		if w.bad[n] != nil {
+			continue
+		}
+		var accounts []string
+		if u.action == plan.Revoke {
+			accounts = accountsOf(p, changes)
+		}
+		name := b.s.roleName(p.key)
+		leaving := b.leavers(name, accounts)
+		b.settled(name, leaving)
+		w.end = append(w.end, leaving...)
+	}
+	slices.Sort(w.end)
+	w.end = slices.Compact(w.end)
+	if rest := b.take(); len(rest) > 0 {
+		w.rest = append(w.rest, rest)
+	}
+	if u.action == plan.Retire && len(w.bad) == 0 {
+		b.retireRest(u.parts[0].key)
+		if rest := b.take(); len(rest) > 0 {
+			w.rest = append(w.rest, rest)
+			w.changed[u.parts[0].key] = true
+		}
+	}
 }
 
 // leavers are the accounts of a role whose sessions are still to end: of
 // these, or of all where none are named.
 func (b *builder) leavers(name string, accounts []string) []string {
+	ending := b.s.book.ending[name]
+	if accounts == nil {
+		return keys(ending)
+	}
 	var out []string
-	for k, m := range b.s.book.members {
-		if k.role == name && m.ending && (accounts == nil || slices.Contains(accounts, k.account)) {
-			out = append(out, k.account)
+	for _, a := range accounts {
+		if ending[a] {
+			out = append(out, a)
 		}
 	}
-	slices.Sort(out)
 	return out
 }
 
@@ -166,12 +267,11 @@ func (p *Postgres) Preview(ctx context.Context, changes []plan.Change) ([]platfo
 		b.bootstrap()
 	}
 	b.rename()
-	out := b.take()
+	out := statements(b.take())
 	for _, u := range units(changes) {
-		w, err := b.build(u, changes)
-		if err != nil {
-			out = append(out, platform.Statement{Text: "-- " + s.roleName(u.key) + " is left alone", Why: err.Error()})
-			continue
+		w := b.build(u, changes)
+		for _, n := range keys(w.bad) {
+			out = append(out, platform.Statement{Text: "-- " + s.roleName(u.parts[n].key) + " is left alone", Why: w.bad[n].Error()})
 		}
 		out = append(out, w.statements(s, !p.cfg.NoEndSessions)...)
 	}

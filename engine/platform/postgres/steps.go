@@ -1,0 +1,275 @@
+package postgres
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/assent-dev/assent/engine/platform"
+)
+
+// step is one thing that the builder wants done. Privileges and rows are kept
+// apart, so that those which agree become one statement; everything else is a
+// statement already.
+type step struct {
+	why string
+	// text is a whole statement or, where into is set, one row of it.
+	text string
+	into *rows
+	key  string // of the row: a statement holds each once
+	// verb is set for a privilege on an object.
+	verb verb
+	what privilege
+	on   string // the object, quoted
+	role string
+	cut  bool // the end of what must not be torn apart
+}
+
+type verb int
+
+const (
+	statement verb = iota
+	grantVerb
+	revokeVerb
+)
+
+// privilege is what a statement gives or takes, the same for all its objects
+// and roles.
+type privilege struct {
+	why  string
+	priv string
+	list *columnList // nil for the object as a whole
+	kind string      // TABLE or SCHEMA
+}
+
+// rows is an INSERT or DELETE that takes many rows at a time.
+type rows struct {
+	why, before, after string
+	// late rows come after all privileges, and may be torn apart.
+	late bool
+}
+
+// What bounds a statement, and a transaction. A weight is about one row of a
+// catalog that is written; a thousand take some ten milliseconds.
+const (
+	maxObjects  = 100
+	maxGrantees = 100
+	maxRows     = 500
+	maxBytes    = 1 << 20
+	maxWeight   = 5000
+)
+
+// atom is what has to happen in one transaction.
+type atom struct {
+	stmts  []platform.Statement
+	weight int
+}
+
+func statements(atoms []atom) []platform.Statement {
+	var out []platform.Statement
+	for _, a := range atoms {
+		out = append(out, a.stmts...)
+	}
+	return out
+}
+
+// transactions packs atoms, in order, into transactions of bounded size.
+func transactions(atoms []atom) [][]platform.Statement {
+	var out [][]platform.Statement
+	room := 0
+	for _, a := range atoms {
+		if n := len(out); n > 0 && a.weight <= room {
+			out[n-1] = append(out[n-1], a.stmts...)
+			room -= a.weight
+			continue
+		}
+		out = append(out, slices.Clone(a.stmts))
+		room = maxWeight - a.weight
+	}
+	return out
+}
+
+// merge turns steps into atoms: revocations first, then what cannot be merged,
+// then grants, then rows that say what was done. Where a step would take back
+// what an earlier one grants, it starts anew after it.
+type merger struct {
+	objects         int // of one statement
+	out             []atom
+	revokes, grants pool
+	plain           []atom
+	open            bool // the last of plain goes on
+	rows            map[*rows]*rowPool
+	order           []*rows
+}
+
+func merge(steps []step, objects int) []atom {
+	m := &merger{objects: objects}
+	m.clear()
+	for _, s := range steps {
+		m.add(s)
+	}
+	m.flush()
+	return m.out
+}
+
+func (m *merger) clear() {
+	m.revokes, m.grants = newPool(), newPool()
+	m.plain, m.open, m.rows, m.order = nil, false, map[*rows]*rowPool{}, nil
+}
+
+func (m *merger) add(s step) {
+	switch {
+	case s.cut:
+		m.open = false
+	case s.verb == grantVerb:
+		m.grants.add(s)
+	case s.verb == revokeVerb:
+		if m.grants.has(s) {
+			m.flush()
+		}
+		m.revokes.add(s)
+	case s.into != nil:
+		m.addRow(s)
+	default:
+		m.plainly(platform.Statement{Text: s.text, Why: s.why}, 5)
+	}
+}
+
+func (m *merger) plainly(s platform.Statement, weight int) {
+	if !m.open {
+		m.plain, m.open = append(m.plain, atom{}), true
+	}
+	last := &m.plain[len(m.plain)-1]
+	last.stmts = append(last.stmts, s)
+	last.weight += weight
+}
+
+type rowPool struct {
+	keys  map[string]bool
+	text  []string
+	bytes int
+}
+
+func (m *merger) addRow(s step) {
+	p := m.rows[s.into]
+	if p == nil {
+		p = &rowPool{keys: map[string]bool{}}
+		m.rows[s.into] = p
+		m.order = append(m.order, s.into)
+	}
+	if p.keys[s.key] || len(p.text) == maxRows || p.bytes > maxBytes {
+		m.emit(s.into, p)
+	}
+	p.keys[s.key] = true
+	p.text = append(p.text, s.text)
+	p.bytes += len(s.text)
+}
+
+func (m *merger) emit(into *rows, p *rowPool) {
+	s := platform.Statement{Text: into.before + strings.Join(p.text, ", ") + into.after, Why: into.why}
+	if into.late {
+		m.plain = append(m.plain, atom{[]platform.Statement{s}, len(p.text) + p.bytes/4096})
+	} else {
+		m.plainly(s, len(p.text))
+	}
+	*p = rowPool{keys: map[string]bool{}}
+}
+
+func (m *merger) flush() {
+	for _, into := range m.order {
+		if !into.late {
+			m.emit(into, m.rows[into])
+		}
+	}
+	m.out = append(m.out, m.revokes.atoms(m.objects)...)
+	m.out = append(m.out, m.plain...)
+	m.out = append(m.out, m.grants.atoms(m.objects)...)
+	m.plain = nil
+	for _, into := range m.order {
+		if into.late {
+			m.emit(into, m.rows[into])
+		}
+	}
+	m.out = append(m.out, m.plain...)
+	m.clear()
+}
+
+// pool gathers the privileges of one verb.
+type pool struct {
+	by    map[privilege]*targets
+	order []privilege
+	pairs map[[2]string]bool // object and role
+}
+
+type targets struct {
+	verb  verb
+	roles map[string][]string // by object
+	order []string
+}
+
+func newPool() pool { return pool{by: map[privilege]*targets{}, pairs: map[[2]string]bool{}} }
+
+func (p *pool) has(s step) bool { return p.pairs[[2]string{s.on, s.role}] }
+
+func (p *pool) add(s step) {
+	p.pairs[[2]string{s.on, s.role}] = true
+	t := p.by[s.what]
+	if t == nil {
+		t = &targets{verb: s.verb, roles: map[string][]string{}}
+		p.by[s.what] = t
+		p.order = append(p.order, s.what)
+	}
+	if _, ok := t.roles[s.on]; !ok {
+		t.order = append(t.order, s.on)
+	}
+	t.roles[s.on] = append(t.roles[s.on], s.role)
+}
+
+func (p *pool) atoms(objects int) []atom {
+	var out []atom
+	for _, what := range p.order {
+		t := p.by[what]
+		alike := map[string][]string{}
+		var order []string
+		for _, on := range t.order {
+			roles := strings.Join(t.roles[on], "\x00")
+			if alike[roles] == nil {
+				order = append(order, roles)
+			}
+			alike[roles] = append(alike[roles], on)
+		}
+		for _, roles := range order {
+			out = append(out, t.split(what, alike[roles], strings.Split(roles, "\x00"), objects)...)
+		}
+	}
+	return out
+}
+
+// split makes the statements for objects and roles that all go together.
+func (t *targets) split(what privilege, on, roles []string, objects int) []atom {
+	var out []atom
+	for some := range slices.Chunk(roles, maxGrantees) {
+		for part := range slices.Chunk(on, objects) {
+			out = append(out, atom{[]platform.Statement{{Text: what.text(t.verb, part, some), Why: what.why}}, len(part) * (1 + what.width())})
+		}
+	}
+	return out
+}
+
+func (w privilege) width() int {
+	if w.list == nil {
+		return 0
+	}
+	return len(w.list.names)
+}
+
+func (w privilege) text(v verb, on, roles []string) string {
+	columns := ""
+	if w.list != nil {
+		columns = w.list.quoted
+	}
+	objects := " ON " + w.kind + " " + strings.Join(on, ", ")
+	if v == revokeVerb {
+		return "REVOKE " + w.priv + columns + objects + " FROM " + idents(roles)
+	}
+	return "GRANT " + w.priv + columns + objects + " TO " + idents(roles)
+}
