@@ -29,13 +29,16 @@ func newDemoCmd(g *global) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDemo(cmd.Context(), g, o) },
 	}
-	cmd.Flags().StringVar(&o.platform, "platform", "sandbox", "sandbox (embedded) or postgres (a private server is started)")
+	cmd.Flags().StringVar(&o.platform, "platform", "sandbox", "sandbox (embedded), postgres or mysql (a private server is started)")
 	cmd.Flags().StringVar(&o.server, "server", "", "with --platform postgres: URL of a superuser of a server to use instead")
 	cmd.Flags().StringVar(&o.keep, "keep", "", "leave everything in this directory, to play with")
 	return cmd
 }
 
 func runDemo(ctx context.Context, g *global, o demoOptions) (err error) {
+	if o.server != "" && o.platform != "postgres" {
+		return usageErrorf("leave --server out, or add --platform postgres", "--server goes with --platform postgres alone")
+	}
 	dir := o.keep
 	if dir == "" {
 		if dir, err = os.MkdirTemp("", "assent-demo-"); err != nil {
@@ -149,7 +152,7 @@ func (s *demoScript) farewell(o demoOptions, ok bool, took time.Duration) {
 	default:
 		fmt.Fprintf(out, "Next: keep it to play with (assent demo --keep ./play)")
 		if o.platform == "sandbox" {
-			fmt.Fprintf(out, ", or see the same on a real PostgreSQL (assent demo --platform postgres)")
+			fmt.Fprintf(out, ", or see the same on a real server (assent demo --platform postgres, or mysql)")
 		}
 		fmt.Fprintln(out, ".")
 	}

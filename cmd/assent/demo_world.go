@@ -62,8 +62,16 @@ func newDemoWorld(ctx context.Context, dir string, o demoOptions) (*demoWorld, e
 			w.people = p
 			files["connections/warehouse.yaml"], err = p.connection(files["connections/warehouse.yaml"], dir)
 		}
+	case "mysql":
+		var p *mysqlPeople
+		if p, err = newMySQLPeople(ctx); err == nil {
+			// Its own events end access too, by a clock that nobody moves: this
+			// story begins at the present.
+			w.people, files, w.clock = p, p.files(files), time.Now().UTC().Truncate(time.Second)
+			files["connections/warehouse.yaml"], err = p.connection(files["connections/warehouse.yaml"], dir)
+		}
 	default:
-		return nil, usageErrorf("choose sandbox or postgres", "no platform %q in the demo", o.platform)
+		return nil, usageErrorf("choose sandbox, postgres or mysql", "no platform %q in the demo", o.platform)
 	}
 	if err == nil {
 		err = w.found(ctx, state, files)
@@ -233,15 +241,7 @@ func (p *postgresPeople) fill(ctx context.Context) error {
 	var sql strings.Builder
 	sql.WriteString("CREATE SCHEMA people;\n")
 	for _, t := range demoTables() {
-		name := t.path[1] + "." + t.path[2]
-		var columns, rows []string
-		for _, c := range t.columns {
-			columns = append(columns, c[0]+" "+c[1])
-		}
-		for _, r := range t.rows {
-			rows = append(rows, "('"+strings.Join(r, "', '")+"')")
-		}
-		fmt.Fprintf(&sql, "CREATE TABLE %s (%s);\nINSERT INTO %s VALUES %s;\n", name, strings.Join(columns, ", "), name, strings.Join(rows, ", "))
+		writeTable(&sql, t.path[1]+"."+t.path[2], t)
 	}
 	if err := p.admin.Exec(ctx, sql.String()); err != nil {
 		return fmt.Errorf("make the demo's tables: %w", err)
@@ -256,9 +256,29 @@ func (p *postgresPeople) fill(ctx context.Context) error {
 	return err
 }
 
-// connection points the example's connection at the server; its credential is a
-// file that only its owner can read.
+// writeTable writes the statements that make a table and fill it.
+func writeTable(sql *strings.Builder, name string, t demoTable) {
+	var columns, rows []string
+	for _, c := range t.columns {
+		columns = append(columns, c[0]+" "+c[1])
+	}
+	for _, r := range t.rows {
+		rows = append(rows, "('"+strings.Join(r, "', '")+"')")
+	}
+	fmt.Fprintf(sql, "CREATE TABLE %s (%s);\nINSERT INTO %s VALUES %s;\n", name, strings.Join(columns, ", "), name, strings.Join(rows, ", "))
+}
+
 func (p *postgresPeople) connection(raw []byte, dir string) ([]byte, error) {
+	host, port, database, err := p.admin.Where()
+	if err != nil {
+		return nil, err
+	}
+	return demoConnection(raw, dir, "postgres", "a PostgreSQL database", p.password, resource.Endpoint{Host: host, Port: port, Database: database, TLS: "disable"})
+}
+
+// demoConnection points the example's connection at a server; its credential is
+// a file that only its owner can read.
+func demoConnection(raw []byte, dir, kind, what, password string, endpoint resource.Endpoint) ([]byte, error) {
 	r, problems, err := repo.Decode("connections/warehouse.yaml", "", raw)
 	if err != nil || problems.HasErrors() {
 		return nil, fmt.Errorf("read the example's connection: %v %w", problems, err)
@@ -267,17 +287,12 @@ func (p *postgresPeople) connection(raw []byte, dir string) ([]byte, error) {
 	if !ok {
 		return nil, errors.New("read the example's connection: not a connection")
 	}
-	host, port, database, err := p.admin.Where()
-	if err != nil {
-		return nil, err
-	}
 	secret := filepath.Join(dir, "warehouse.credential")
-	if err := os.WriteFile(secret, []byte(demoEngineRole+":"+p.password+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(secret, []byte(demoEngineRole+":"+password+"\n"), 0o600); err != nil {
 		return nil, fmt.Errorf("write credential: %w", err)
 	}
-	c.Metadata.Description = "The warehouse, a PostgreSQL database."
-	c.Spec.Platform, c.Spec.CredentialsFrom = "postgres", "file://"+secret
-	c.Spec.Endpoint = resource.Endpoint{Host: host, Port: port, Database: database, TLS: "disable"}
+	c.Metadata.Description = "The warehouse, " + what + "."
+	c.Spec.Platform, c.Spec.CredentialsFrom, c.Spec.Endpoint = kind, "file://"+secret, endpoint
 	return repo.Encode(c)
 }
 

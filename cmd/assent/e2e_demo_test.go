@@ -9,21 +9,25 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/assent-dev/assent/engine/platform/mysql"
 	"github.com/assent-dev/assent/engine/platform/postgres"
 )
 
-// TestDemoGoesTheSameOnBothPlatforms compares what was observed, step by step.
-func TestDemoGoesTheSameOnBothPlatforms(t *testing.T) {
+// TestDemoGoesTheSameOnEveryPlatform compares what was observed, step by step.
+func TestDemoGoesTheSameOnEveryPlatform(t *testing.T) {
 	instant := regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:]+Z`)
 	type step struct {
 		Title, Observed string
 		OK              bool
 	}
-	play := func(platform string) []step {
+	play := func(t *testing.T, platform string) []step {
+		t.Helper()
 		var out, problems bytes.Buffer
 		code := run(t.Context(), []string{"demo", "--platform", platform, "-o", "json"}, strings.NewReader(""), &out, &problems)
-		if code == exitUnreachable && strings.Contains(problems.String(), postgres.ErrNoServer.Error()) {
-			missing(t, postgres.ErrNoServer)
+		for _, none := range []error{postgres.ErrNoServer, mysql.ErrNoServer} {
+			if code == exitUnreachable && strings.Contains(problems.String(), none.Error()) {
+				missing(t, none)
+			}
 		}
 		if code != exitOK || problems.Len() > 0 {
 			t.Errorf("the demo on %s ends with %d: %s", platform, code, problems.String())
@@ -44,12 +48,17 @@ func TestDemoGoesTheSameOnBothPlatforms(t *testing.T) {
 		}
 		return got.Steps
 	}
-	if diff := cmp.Diff(play("sandbox"), play("postgres")); diff != "" {
-		t.Errorf("steps (-sandbox +postgres):\n%s", diff)
+	sandbox := play(t, "sandbox")
+	for _, platform := range []string{"postgres", "mysql"} {
+		t.Run(platform, func(t *testing.T) {
+			if diff := cmp.Diff(sandbox, play(t, platform)); diff != "" {
+				t.Errorf("steps (-sandbox +%s):\n%s", platform, diff)
+			}
+			var out, problems bytes.Buffer
+			if code := run(t.Context(), []string{"demo", "--platform", platform}, strings.NewReader(""), &out, &problems); code != exitOK {
+				t.Errorf("ends with %d: %s", code, problems.String())
+			}
+			holds(t, out.String(), "steps went as expected, on platform "+platform)
+		})
 	}
-	var out, problems bytes.Buffer
-	if code := run(t.Context(), []string{"demo", "--platform", "postgres"}, strings.NewReader(""), &out, &problems); code != exitOK {
-		t.Errorf("ends with %d: %s", code, problems.String())
-	}
-	holds(t, out.String(), "steps went as expected, on platform postgres")
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/platform/mysql"
 	"github.com/assent-dev/assent/engine/platform/postgres"
 	"github.com/assent-dev/assent/engine/platform/sandbox"
 	"github.com/assent-dev/assent/engine/resource"
@@ -22,6 +23,7 @@ func platformKinds() map[string]platformKind {
 	return map[string]platformKind{
 		"sandbox":  {(&sandbox.Sandbox{}).Capabilities, openSandbox},
 		"postgres": {(&postgres.Postgres{}).Capabilities, openPostgres},
+		"mysql":    {(&mysql.MySQL{}).Capabilities, openMySQL},
 	}
 }
 
@@ -69,18 +71,36 @@ func openPostgres(ctx context.Context, _ *workspace, c *resource.Connection) (pl
 		Connection: c.Ref().Name, Host: c.Spec.Endpoint.Host, Port: c.Spec.Endpoint.Port,
 		Database: c.Spec.Endpoint.Database, TLS: c.Spec.Endpoint.TLS,
 	}
-	secret, err := credential(c.Spec.CredentialsFrom)
-	if err != nil {
-		return nil, &platform.Error{Connection: c.Ref().Name, Code: platform.WrongCredential, Err: err, Hint: "set the variable or file that credentialsFrom names"}
-	}
-	var ok bool
-	if cfg.User, cfg.Password, ok = strings.Cut(secret, ":"); !ok {
-		return nil, &platform.Error{
-			Connection: c.Ref().Name, Code: platform.WrongCredential,
-			Err: errors.New("the credential is not of the form user:password"), Hint: "write the engine's role, a colon and its password",
-		}
+	var err error
+	if cfg.User, cfg.Password, err = login(c); err != nil {
+		return nil, err
 	}
 	return postgres.Open(ctx, cfg)
+}
+
+func openMySQL(ctx context.Context, _ *workspace, c *resource.Connection) (platform.Platform, error) {
+	cfg := mysql.Config{Connection: c.Ref().Name, Host: c.Spec.Endpoint.Host, Port: c.Spec.Endpoint.Port, TLS: c.Spec.Endpoint.TLS}
+	var err error
+	if cfg.User, cfg.Password, err = login(c); err != nil {
+		return nil, err
+	}
+	return mysql.Open(ctx, cfg)
+}
+
+// login is the user and password that a connection's credential holds.
+func login(c *resource.Connection) (user, password string, err error) {
+	secret, err := credential(c.Spec.CredentialsFrom)
+	if err != nil {
+		return "", "", &platform.Error{Connection: c.Ref().Name, Code: platform.WrongCredential, Err: err, Hint: "set the variable or file that credentialsFrom names"}
+	}
+	user, password, ok := strings.Cut(secret, ":")
+	if !ok {
+		return "", "", &platform.Error{
+			Connection: c.Ref().Name, Code: platform.WrongCredential,
+			Err: errors.New("the credential is not of the form user:password"), Hint: "write the engine's user, a colon and its password",
+		}
+	}
+	return user, password, nil
 }
 
 // credential reads a secret by reference: env://NAME or file:///path. Its value
