@@ -117,7 +117,7 @@ func (c *Connector) check(st *platform.State) error {
 // Preview implements platform.Platform.
 func (c *Connector) Preview(ctx context.Context, changes []plan.Change) ([]platform.Statement, error) {
 	var out statementsResult
-	if err := c.s.Call(ctx, methodPreview, changesParams{Changes: list(changes)}, &out); err != nil {
+	if err := c.s.Call(ctx, methodPreview, changesParams{Changes: named(changes)}, &out); err != nil {
 		return nil, err
 	}
 	return c.shown(methodPreview, out.Statements)
@@ -134,19 +134,11 @@ func (c *Connector) shown(method string, statements []platform.Statement) ([]pla
 	return statements, nil
 }
 
-// list is a list that is never null in JSON.
-func list[E any](s []E) []E {
-	if s == nil {
-		return []E{}
-	}
-	return s
-}
-
 // Apply implements platform.Platform. Outcomes that do not fit the changes are
 // none of them believed: the next round sees what is there.
 func (c *Connector) Apply(ctx context.Context, batch platform.Batch) ([]platform.Outcome, error) {
 	var result applyResult
-	err := c.s.Call(ctx, methodApply, changesParams{Changes: list(batch.Changes), Mark: &batch.Mark}, &result)
+	err := c.s.Call(ctx, methodApply, changesParams{Changes: named(batch.Changes), Mark: &batch.Mark}, &result)
 	if err == nil {
 		if odd := fits(result.Outcomes, batch.Changes); odd != nil {
 			err = c.s.bad(methodApply, odd)
@@ -190,7 +182,8 @@ func fits(outcomes []outcome, changes []plan.Change) error {
 // Address implements platform.Platform. It is empty where the connector gives none.
 func (c *Connector) Address(role grant.RoleKey, object grant.Object) string {
 	var out addressResult
-	if err := c.s.call(context.Background(), quickLimit, methodAddress, addressParams{role, object}, &out); err != nil {
+	params := addressParams{role, listedObject(object), role.RoleName(), role.SchemaName()}
+	if err := c.s.call(context.Background(), quickLimit, methodAddress, params, &out); err != nil {
 		return ""
 	}
 	return redact(out.Address, c.s.secrets)

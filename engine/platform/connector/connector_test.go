@@ -36,7 +36,7 @@ func TestAConnectorThatMisbehaves(t *testing.T) {
 		code   platform.Code
 		text   string
 	}{
-		{"hang", platform.Unreachable, "did not answer observe within 2s"},
+		{"hang", platform.Unreachable, "did not answer observe within 4s"},
 		{"chatter", platform.Unreachable, "still alive [secret]"},
 		{"orphan", platform.Unreachable, "did not answer"},
 		{"die", platform.Unreachable, "exit status 3, and last said: out of memory"},

@@ -134,8 +134,12 @@ func script(t *testing.T, manner string) string {
 
 func config(t *testing.T, manner string) Config {
 	t.Helper()
+	limit := 4 * time.Second
+	if strings.Contains(manner, "flood") {
+		limit = time.Minute
+	}
 	return Config{
-		Connection: "shop", Path: script(t, manner), Dir: t.TempDir(), Credential: secret, Limit: 2 * time.Second,
+		Connection: "shop", Path: script(t, manner), Dir: t.TempDir(), Credential: secret, Limit: limit,
 		Endpoint: resource.Endpoint{Database: "d"},
 	}
 }

@@ -91,8 +91,58 @@ type discoverResult struct {
 }
 
 type changesParams struct {
-	Changes []plan.Change  `json:"changes"`
+	Changes []change       `json:"changes"`
 	Mark    *platform.Mark `json:"mark,omitempty"`
+}
+
+// change is a plan.Change, with what its role and its schema of views are called.
+type change struct {
+	plan.Change
+	RoleName   string `json:"roleName"`
+	SchemaName string `json:"schemaName"`
+}
+
+// named prepares changes for the wire, where no list is ever null.
+func named(changes []plan.Change) []change {
+	out := make([]change, len(changes))
+	for i, c := range changes {
+		c.Role, c.PriorRole = listedRole(c.Role), listedRole(c.PriorRole)
+		c.Grant, c.PriorGrant = listedGrant(c.Grant), listedGrant(c.PriorGrant)
+		out[i] = change{c, c.RoleKey().RoleName(), c.RoleKey().SchemaName()}
+	}
+	return out
+}
+
+func listedRole(r *grant.Role) *grant.Role {
+	if r == nil {
+		return nil
+	}
+	out := &grant.Role{RoleKey: r.RoleKey, Objects: []grant.Object{}}
+	for _, o := range r.Objects {
+		out.Objects = append(out.Objects, listedObject(o))
+	}
+	return out
+}
+
+func listedObject(o grant.Object) grant.Object {
+	o.Path, o.Columns = list(o.Path), list(o.Columns)
+	return o
+}
+
+func listedGrant(g *grant.Grant) *grant.Grant {
+	if g == nil {
+		return nil
+	}
+	out := *g
+	out.Requests = list(g.Requests)
+	return &out
+}
+
+func list[E any](s []E) []E {
+	if s == nil {
+		return []E{}
+	}
+	return s
 }
 
 type statementsResult struct {
@@ -113,8 +163,10 @@ type outcome struct {
 }
 
 type addressParams struct {
-	Role   grant.RoleKey `json:"role"`
-	Object grant.Object  `json:"object"`
+	Role       grant.RoleKey `json:"role"`
+	Object     grant.Object  `json:"object"`
+	RoleName   string        `json:"roleName"`
+	SchemaName string        `json:"schemaName"`
 }
 
 type addressResult struct {
