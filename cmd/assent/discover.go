@@ -1,8 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -12,35 +13,58 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assent-dev/assent/engine/forge/local"
+	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/platform"
-	"github.com/assent-dev/assent/engine/repo"
+	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
 )
 
+type discoverOptions struct {
+	dryRun, propose, prune, tags bool
+	key                          string
+}
+
 func newDiscoverCmd(g *global) *cobra.Command {
-	var dryRun bool
+	var o discoverOptions
 	cmd := &cobra.Command{
 		Use:   "discover CONNECTION",
 		Short: "Read the tables and views of a connection into DataSource files",
-		Long:  "Reads what a platform holds and writes one DataSource file each into the work\ntree, where they are reviewed and committed like everything else. A file that is\nthere already keeps its descriptions, tags and masks; only columns, types and the\nkind follow the platform. Grants are never touched.",
-		Args:  cobra.ExactArgs(1),
-		RunE:  func(cmd *cobra.Command, args []string) error { return runDiscover(cmd.Context(), g, args[0], dryRun) },
+		Long: "Reads what a platform holds and writes one DataSource file each into the work\n" +
+			"tree, where they are reviewed and committed like everything else. A file that is\n" +
+			"there already keeps its descriptions, tags, masks and comments; only columns,\n" +
+			"types and the kind follow the platform. Grants are never touched.\n\n" +
+			"New sources, and new columns of known ones, are tagged new until somebody removes\n" +
+			"the tag, so that a masking policy for that tag can hide them meanwhile. Other tags\n" +
+			"of what is new come from comments such as `@tag pii.email`, and from discover.tags\n" +
+			"of the connection. What is gone is told; --prune deletes its file.",
+		Example: "  assent discover warehouse --dry-run\n  assent discover warehouse --propose",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runDiscover(cmd.Context(), g, args[0], o) },
 	}
-	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be written, and write nothing")
+	f := cmd.Flags()
+	f.BoolVar(&o.dryRun, "dry-run", false, "say what would be written, and write nothing")
+	f.BoolVar(&o.propose, "propose", false, "open a pull request with the changes instead of writing files")
+	f.BoolVar(&o.prune, "prune", false, "delete the files of what is gone")
+	f.BoolVar(&o.tags, "tags", false, "give known columns the tags that they lack too")
+	f.StringVar(&o.key, "key", "", "your private SSH key, for --propose (env ASSENT_KEY; ~/.ssh/id_ed25519 unless given)")
+	cmd.MarkFlagsMutuallyExclusive("dry-run", "propose")
 	return cmd
 }
 
-func runDiscover(ctx context.Context, g *global, name string, dryRun bool) error {
+func runDiscover(ctx context.Context, g *global, name string, o discoverOptions) error {
 	w, err := g.open(ctx)
 	if err != nil {
 		return err
 	}
-	if w.db.Bare() && !dryRun {
-		return usageErrorf("clone it and run the command in the clone", "files are written into a work tree, and this repository has none")
+	if w.db.Bare() && !o.dryRun && !o.propose {
+		return usageErrorf("clone it and run the command in the clone, or add --propose", "files are written into a work tree, and this repository has none")
 	}
-	snapshot, err := workTree(ctx, g.dir)
-	if err != nil {
-		return err
+	snapshot := w.snapshot // a pull request is for main
+	if !o.propose {
+		if snapshot, err = workTree(ctx, g.dir); err != nil {
+			return err
+		}
 	}
 	c, ok := resource.Get[*resource.Connection](snapshot.Set, resource.KindConnection, resource.Name(name))
 	if !ok {
@@ -55,7 +79,23 @@ func runDiscover(ctx context.Context, g *global, name string, dryRun bool) error
 		}
 		return &exitError{code: exitUnreachable, err: err, hint: hint}
 	}
-	return writeSources(g, w, snapshot.Set, c, found, dryRun)
+	d := discover(snapshot.Set, snapshot.Unread(), c, found, o)
+	if o.propose {
+		if err := w.openDiscovery(ctx, d, o.key); err != nil {
+			return err
+		}
+	} else if !o.dryRun {
+		if err := d.write(w.db.Dir()); err != nil {
+			return err
+		}
+	}
+	if err := d.report(g, o); err != nil {
+		return err
+	}
+	if len(d.Refused) > 0 {
+		return &exitError{code: exitFindings}
+	}
+	return nil
 }
 
 // discover lists what the platform holds, narrowed by the connection's globs.
@@ -87,85 +127,86 @@ func wanted(d resource.DiscoverSpec, path []string) bool {
 	return (len(d.Include) == 0 || matches(d.Include)) && !matches(d.Exclude)
 }
 
-// writeSources writes what is new or changed and tells of what is gone.
-func writeSources(g *global, w *workspace, set *resource.Set, c *resource.Connection, found []platform.Source, dryRun bool) error {
-	seen := map[string]bool{}
-	var added, changed int
-	for _, s := range found {
-		file := repo.SourceFile(c.Ref().Name, s.Path)
-		seen[file] = true
-		old, had := resource.Get[*resource.DataSource](set, resource.KindDataSource, sourceRef(file))
-		made := mergeSource(old, c.Ref().Name, file, s)
-		raw, err := repo.Encode(made)
-		if err != nil {
-			return &exitError{code: exitFindings, err: fmt.Errorf("write %s: %w", file, err)}
-		}
+// write writes what is new or changed, and deletes what is pruned.
+func (d *discovery) write(dir string) error {
+	for _, s := range d.Sources {
+		path := filepath.Join(dir, filepath.FromSlash(s.File))
 		switch {
-		case !had:
-			added++
-			fmt.Fprintf(g.stdout, "new      %s\n", file)
-		case bytes.Equal(raw, old.Source.Raw) || sameColumns(old.Spec, made.Spec):
-			continue
-		default:
-			changed++
-			fmt.Fprintf(g.stdout, "changed  %s\n", file)
-		}
-		if dryRun {
-			continue
-		}
-		if err := writeFile(filepath.Join(w.db.Dir(), filepath.FromSlash(file)), raw); err != nil {
-			return err
+		case s.raw != nil:
+			if err := writeFile(path, s.raw); err != nil {
+				return err
+			}
+		case s.pruned:
+			if err := os.Remove(path); err != nil {
+				return fmt.Errorf("delete %s: %w", s.File, err)
+			}
 		}
 	}
-	gone := 0
-	for d := range resource.Of[*resource.DataSource](set) {
-		if d.Spec.Connection == c.Ref().Name && !seen[d.Source.File] {
-			gone++
-			fmt.Fprintf(g.stdout, "gone     %s (delete the file when nothing needs it)\n", d.Source.File)
+	return nil
+}
+
+// openDiscovery opens a pull request with the changes, where there are any.
+func (w *workspace) openDiscovery(ctx context.Context, d *discovery, keyFile string) error {
+	draft := local.Draft{Files: map[string][]byte{}}
+	h := sha256.New()
+	for _, s := range d.Sources {
+		if s.raw != nil || s.pruned {
+			draft.Files[s.File] = s.raw
+			fmt.Fprintf(h, "%q %x\n", s.File, sha256.Sum256(s.raw))
 		}
 	}
-	_, err := fmt.Fprintf(g.stdout, "%s: %d new, %d changed, %d gone, %d in all\n", c.Ref().Name, added, changed, gone, len(found))
+	if len(draft.Files) == 0 {
+		return nil
+	}
+	key, me, err := w.whoAmI(keyFile)
+	if err != nil {
+		return err
+	}
+	f, err := w.openForge(ctx)
+	if err != nil {
+		return err
+	}
+	draft.ID = "discover-" + string(d.Connection) + "-" + hex.EncodeToString(h.Sum(nil)[:4])
+	draft.Title = fmt.Sprintf("Discover %s: %d new, %d changed, %d gone", d.Connection, d.count(sourceNew), d.count(sourceChanged), d.count(sourceGone))
+	draft.Author = gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: w.now()}
+	pr, err := f.Open(ctx, key, draft)
+	if err != nil {
+		return &exitError{code: exitFindings, err: err}
+	}
+	d.PullRequest = pr.ID
+	return nil
+}
+
+// report says what changed, source by source.
+func (d *discovery) report(g *global, o discoverOptions) error {
+	if g.output == "json" {
+		return g.writeJSON(d)
+	}
+	for _, s := range d.Sources {
+		tail := ""
+		if s.Change == sourceGone && !s.pruned {
+			tail = " (delete the file when nothing needs it, or add --prune)"
+		}
+		fmt.Fprintf(g.stdout, "%-8s %s%s\n", s.Change, s.File, tail)
+		for _, c := range s.Columns {
+			fmt.Fprintf(g.stdout, "         %s\n", report.Visible(c.String()))
+		}
+	}
+	for _, n := range d.Notes {
+		fmt.Fprintf(g.stdout, "note     %s\n", report.Visible(n))
+	}
+	for _, r := range d.Refused {
+		fmt.Fprintf(g.stdout, "refused  %s\n", report.Visible(r))
+	}
+	_, err := fmt.Fprintf(g.stdout, "%s: %d new, %d changed, %d gone, %d in all\n",
+		d.Connection, d.count(sourceNew), d.count(sourceChanged), d.count(sourceGone), d.Found)
+	if d.PullRequest != "" {
+		fmt.Fprintf(g.stdout, "opened %s\nnext: `assent explain %s` says who has to agree\n", d.PullRequest, d.PullRequest)
+	}
+	if len(d.Notes) > 0 && !o.tags {
+		fmt.Fprintln(g.stdout, "next: --tags adds the tags that known columns lack")
+	}
 	return err
-}
-
-func sourceRef(file string) resource.Name {
-	return resource.Name(strings.TrimSuffix(strings.TrimPrefix(file, "sources/"), ".yaml"))
-}
-
-// mergeSource is a source as the platform has it now, with what people wrote
-// about it kept.
-func mergeSource(old *resource.DataSource, connection resource.Name, file string, s platform.Source) *resource.DataSource {
-	made := &resource.DataSource{Header: resource.Header{APIVersion: resource.APIVersion, Kind: resource.KindDataSource}}
-	known := map[string]resource.Column{}
-	if old != nil {
-		copied := *old
-		made = &copied
-		for _, c := range old.Spec.Columns {
-			known[c.Name] = c
-		}
-	} else {
-		base := filepath.Base(file)
-		made.Metadata.Name = strings.TrimSuffix(base, ".yaml")
-		made.Spec.Description = s.Description
-		made.Spec.Tags = s.Tags
-	}
-	made.Source = resource.Origin{File: file}
-	made.Spec.Connection, made.Spec.Path, made.Spec.Kind = connection, s.Path, s.Kind
-	made.Spec.Columns = nil
-	for _, c := range s.Columns {
-		if k, ok := known[c.Name]; ok {
-			k.Type, k.Nullable = c.Type, c.Nullable
-			c = k
-		}
-		made.Spec.Columns = append(made.Spec.Columns, c)
-	}
-	return made
-}
-
-func sameColumns(a, b resource.DataSourceSpec) bool {
-	return a.Kind == b.Kind && slices.Equal(a.Path, b.Path) && slices.EqualFunc(a.Columns, b.Columns, func(x, y resource.Column) bool {
-		return x.Name == y.Name && x.Type == y.Type && (x.Nullable == nil) == (y.Nullable == nil) && (x.Nullable == nil || *x.Nullable == *y.Nullable)
-	})
 }
 
 func writeFile(path string, data []byte) error {

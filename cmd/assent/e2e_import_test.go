@@ -26,6 +26,7 @@ func TestImportsWhatWasThere(t *testing.T) {
 	b.imports()
 	b.decides()
 	b.handsOver()
+	b.discovers()
 }
 
 func newBrown(t *testing.T) *brown {
@@ -246,4 +247,31 @@ func (b *brown) handsOver() {
 			b.t.Errorf("still there: %+v", f)
 		}
 	}
+}
+
+// discovers follows changes of the tables, by pull request.
+func (b *brown) discovers() {
+	b.git("reset", "-q", "--hard", "main")
+	b.write("connections/shop.yaml", b.read("connections/shop.yaml")+"  discover:\n    exclude: [\"*.*.tmp_*\"]\n    tags:\n      - match: people.phone\n        tags: [pii.phone]\n")
+	b.git("commit", "-q", "-am", "tag phones")
+	b.exec(`SET ROLE shop_owner; ALTER TABLE shop.people ADD COLUMN phone text; ALTER TABLE shop.people ALTER COLUMN id TYPE bigint;
+		CREATE TABLE shop.tmp_x (a int); CREATE TABLE shop."Odd name""; --" (a int); COMMENT ON COLUMN shop."Odd name""; --".a IS 'Mail. @tag pii.contact'; DROP TABLE shop.log`)
+	out := b.ok("discover", "shop", "--propose", "--key", b.keys["kim"])
+	holds(b.t, out, "changed  sources/shop/shop/shop/people.yaml\n         ~ id: integer → bigint\n         + phone text\n",
+		"new      sources/shop/shop/shop/odd-name-", "gone     sources/shop/shop/shop/log.yaml (delete the file", "shop: 1 new, 1 changed, 1 gone, 3 in all", "opened discover-shop-")
+	_, id, _ := strings.Cut(out, "opened ")
+	id, _, _ = strings.Cut(id, "\n")
+	if got := b.git("diff", "--name-only", "main", "request/"+id); strings.Count(got, "\n") != 1 {
+		b.t.Errorf("the pull request changes %s", got)
+	}
+	holds(b.t, b.git("diff", "main", "request/"+id), "+        - new", "+        - pii.phone", "+        - pii.contact")
+	if b.git("status", "--porcelain") != "" {
+		b.t.Error("--propose changed the work tree")
+	}
+	holds(b.t, b.ok("discover", "shop", "--propose", "--key", b.keys["kim"]), "opened "+id) // the same again
+	b.ok("discover", "shop")
+	if got := b.git("status", "--porcelain"); strings.Count(got, "\n") != 1 {
+		b.t.Errorf("the work tree has %s", got)
+	}
+	holds(b.t, b.ok("discover", "shop"), "shop: 0 new, 0 changed, 1 gone")
 }

@@ -190,6 +190,17 @@ type DiscoverSpec struct {
 	Include  []string `yaml:"include,omitempty" json:"include,omitempty"`
 	Exclude  []string `yaml:"exclude,omitempty" json:"exclude,omitempty"`
 	Schedule string   `yaml:"schedule,omitempty" json:"schedule,omitempty"`
+	// Tags gives tags to the columns that are found, beside those that their
+	// comments on the platform give.
+	Tags []DiscoverTag `yaml:"tags,omitempty" json:"tags,omitempty"`
+}
+
+// DiscoverTag gives tags to the columns that a glob matches. Its parts, divided
+// by dots, are compared with the last ones of database.schema.table.column, and
+// upper case is lower case: *.email is every column called email.
+type DiscoverTag struct {
+	Match string   `yaml:"match" json:"match"`
+	Tags  []string `yaml:"tags" json:"tags"`
 }
 
 // AccountMapping says which platform account a User has, where the User's own

@@ -2,6 +2,11 @@ package resource
 
 import "slices"
 
+// TagNew is what discovery tags a source, or a column of a known one, that nobody
+// has looked at yet; whoever has removes it. On a source it counts for all its
+// columns, so that a masking policy for tag new hides them until then.
+const TagNew = "new"
+
 // ColumnMask is the mask that one column is seen through.
 type ColumnMask struct {
 	Column string
@@ -38,7 +43,7 @@ func MasksOf(s *Set, d *DataSource) []ColumnMask {
 		col := &d.Spec.Columns[i]
 		var plain, guard *MaskingPolicy
 		for p := range Of[*MaskingPolicy](s) {
-			if !matchColumn(p.Spec.Match, d.Ref().Name, col, domains) {
+			if !matchColumn(p.Spec.Match, d, col, domains) {
 				continue
 			}
 			if p.Spec.Guardrail {
@@ -84,7 +89,7 @@ func stronger(a, b *MaskingPolicy) *MaskingPolicy {
 func MatchesAnyColumn(s *Set, p *MaskingPolicy, d *DataSource) bool {
 	domains := DomainsOf(s, d)
 	for i := range d.Spec.Columns {
-		if matchColumn(p.Spec.Match, d.Ref().Name, &d.Spec.Columns[i], domains) {
+		if matchColumn(p.Spec.Match, d, &d.Spec.Columns[i], domains) {
 			return true
 		}
 	}
@@ -92,12 +97,15 @@ func MatchesAnyColumn(s *Set, p *MaskingPolicy, d *DataSource) bool {
 }
 
 // matchColumn: every field that is set must hold, and one must be set. Tags are
-// those of the column; a source's own tags say nothing of its columns.
-func matchColumn(m MaskingMatch, source Name, col *Column, domains []Name) bool {
+// those of the column; of a source's own tags, only TagNew says something of its
+// columns.
+func matchColumn(m MaskingMatch, d *DataSource, col *Column, domains []Name) bool {
+	source := d.Ref().Name
 	if len(m.Tags) == 0 && len(m.Columns) == 0 && m.Domain == "" {
 		return false
 	}
-	if len(m.Tags) > 0 && !AnyTag(m.Tags, col.Tags) {
+	unseen := slices.Contains(m.Tags, TagNew) && slices.Contains(d.Spec.Tags, TagNew)
+	if len(m.Tags) > 0 && !unseen && !AnyTag(m.Tags, col.Tags) {
 		return false
 	}
 	if len(m.Columns) > 0 && !slices.Contains(m.Columns, col.Name) && !slices.Contains(m.Columns, string(source)+"/"+col.Name) {

@@ -51,6 +51,12 @@ func connections(c *check) {
 				}
 			}
 		}
+		for i, t := range conn.Spec.Discover.Tags {
+			if _, err := path.Match(t.Match, ""); err != nil {
+				c.errorf(conn, at("spec", "discover", "tags", i, "match"), DiscoverPattern, "the pattern %q is malformed", t.Match).
+					WithHint("close the bracket, or write \\[ for the sign itself")
+			}
+		}
 		if s := conn.Spec.Discover.Schedule; s != "" && (!resource.Duration(s).Valid() || resource.Duration(s) == resource.Indefinite) {
 			c.errorf(conn, at("spec", "discover", "schedule"), DiscoverSchedule, "%q is no interval", s).
 				WithHint("write a whole number and min, h, d or w, such as 1d")
