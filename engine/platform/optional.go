@@ -164,3 +164,31 @@ type Finding struct {
 	Text   string `json:"text"` // a sentence
 	Fix    string `json:"fix"`  // the statement or step that mends it
 }
+
+// Preparer writes what an administrator of a platform runs once, so that the
+// engine can work there with the least rights.
+type Preparer interface {
+	// Prepare needs no connection. The text holds no secret.
+	Prepare(p Preparation) (string, error)
+}
+
+// Preparation is what the engine is to govern, and by which account.
+type Preparation struct {
+	Account  string
+	Database string
+	Schemas  []string
+	// Creators are the accounts that make tables there; theirs are covered, too.
+	Creators []string
+}
+
+// Describer says what a connection reaches.
+type Describer interface {
+	Describe(ctx context.Context) (Description, error)
+}
+
+// Description is a server as the engine meets it.
+type Description struct {
+	Product string `json:"product"` // with its version
+	Account string `json:"account"` // the engine's own
+	TLS     string `json:"tls"`     // the version of the protocol; empty without TLS
+}

@@ -182,7 +182,8 @@ type Endpoint struct {
 	Host     string `yaml:"host,omitempty" json:"host,omitempty"`
 	Port     int    `yaml:"port,omitempty" json:"port,omitempty"`
 	Database string `yaml:"database,omitempty" json:"database,omitempty"`
-	TLS      string `yaml:"tls,omitempty" json:"tls,omitempty"` // verify-full (unless stated), verify-ca, require, disable (loopback only)
+	TLS      string `yaml:"tls,omitempty" json:"tls,omitempty"`       // verify-full (unless stated), verify-ca; require, disable (both loopback only)
+	CAFrom   string `yaml:"caFrom,omitempty" json:"caFrom,omitempty"` // certificates of the authorities to trust, by reference; the machine's unless stated
 }
 
 // DiscoverSpec selects what `assent discover` reads, by glob over db.schema.table.

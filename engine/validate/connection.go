@@ -90,11 +90,16 @@ func endpoints(c *check) {
 	first := map[place]*resource.Connection{}
 	for conn := range resource.Of[*resource.Connection](c.head) {
 		e := conn.Spec.Endpoint
-		if e.TLS == "disable" && !loopback(e.Host) {
+		switch {
+		case loopback(e.Host):
+		case e.TLS == "disable":
 			c.errorf(conn, at("spec", "endpoint", "tls"), TLSDisabled, "TLS is off for a server that is not this machine").
 				WithHint("remove tls to verify the server, or use a loopback host")
+		case e.TLS == "require":
+			c.errorf(conn, at("spec", "endpoint", "tls"), TLSDisabled, "TLS without a check of the server, which is not this machine").
+				WithHint("remove tls to verify the server; where its authority is one of your own, name its certificate in caFrom")
 		}
-		e.TLS = ""
+		e.TLS, e.CAFrom = "", ""
 		key := place{conn.Spec.Platform, e}
 		if had, ok := first[key]; ok && e != (resource.Endpoint{}) {
 			c.errorf(conn, at("spec", "endpoint"), SameEndpoint, "connections %q and %q reach the same database", string(had.Ref().Name), string(conn.Ref().Name)).
@@ -119,6 +124,7 @@ func secrets(c *check) {
 		texts := []text{
 			{at("spec", "endpoint", "host"), s.Endpoint.Host},
 			{at("spec", "endpoint", "database"), s.Endpoint.Database},
+			{at("spec", "endpoint", "caFrom"), s.Endpoint.CAFrom},
 			{at("spec", "accounts", "template"), s.Accounts.Template},
 			{at("spec", "credentialsFrom"), s.CredentialsFrom},
 		}

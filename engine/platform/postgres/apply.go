@@ -143,6 +143,9 @@ func (r *run) start(ctx context.Context) error {
 	if err := r.reread(ctx); err != nil {
 		return err
 	}
+	if err := r.tooBroad(); err != nil {
+		return err
+	}
 	behind := r.behind()
 	if behind != nil {
 		for _, c := range r.batch.Changes {

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -61,6 +62,9 @@ func (p *Postgres) connConfig() (*pgx.ConnConfig, error) {
 			Err:  errors.New("parse connection settings: not a valid address"),
 		}
 	}
+	if err := p.trust(c); err != nil {
+		return nil, err
+	}
 	if p.cfg.User != "" {
 		c.User = p.cfg.User
 	}
@@ -93,15 +97,34 @@ func (p *Postgres) connect(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, p.whole("connect", err)
 	}
-	// A pooler in between may drop what the startup packet asked for.
-	var path string
-	err = conn.QueryRow(ctx, `SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)`).Scan(&path)
-	if err != nil {
+	if err := settle(ctx, conn); err != nil {
 		_ = conn.Close(ctx)
 		return nil, p.whole("connect", err)
 	}
 	p.conn = conn
 	return conn, nil
+}
+
+// settle sets what the startup packet could not, or may not have: a pooler in
+// between may drop what it asked for, and PostgreSQL 15 would not know of
+// createrole_self_grant, which could put the engine into each role that it makes.
+func settle(ctx context.Context, conn *pgx.Conn) error {
+	_, err := conn.Exec(ctx, `SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)`)
+	if err != nil || majorOf(conn) < 16 {
+		return err
+	}
+	_, err = conn.Exec(ctx, `SET createrole_self_grant = ''`)
+	return err
+}
+
+// majorOf is the server's major version, zero where it tells none.
+func majorOf(conn *pgx.Conn) int {
+	digits := strings.IndexFunc(conn.PgConn().ParameterStatus("server_version")+".", func(r rune) bool { return r < '0' || r > '9' })
+	n, err := strconv.Atoi(conn.PgConn().ParameterStatus("server_version")[:digits])
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // whole turns an error into a *platform.Error with its reason. The text of the
@@ -139,11 +162,15 @@ func scrub(err error) error {
 //	busyStates                  busy
 //	2BP01 others depend on it   not-ours
 //	other data or syntax error  unsupported
+//	certificate bad or absent   untrusted-server
 //	no answer                   unreachable
 func reason(err error) (platform.Code, string) {
 	var f *fault
 	if errors.As(err, &f) {
 		return f.code, f.detail
+	}
+	if hint := distrust(err); hint != "" {
+		return platform.Untrusted, hint
 	}
 	var pg *pgconn.PgError
 	if !errors.As(err, &pg) || len(pg.Code) != 5 {

@@ -38,12 +38,16 @@ func TestConnectFailuresAreTold(t *testing.T) {
 		{"no such user", func(c *Config) { c.User = "nobody_here" }, platform.WrongCredential},
 		{"wrong password in a DSN", func(c *Config) { c.DSN = server.DSN("engine1", password, h.db) }, platform.WrongCredential},
 		{"nothing listens", func(c *Config) { c.Port = closed }, platform.Unreachable},
-		{"no TLS there", func(c *Config) { c.TLS = "require" }, platform.Unreachable},
+		{"no TLS there", func(c *Config) { c.TLS = "require" }, platform.Untrusted},
 		{"no such database", func(c *Config) {
 			c.DSN = strings.Replace(h.engine, "/"+h.db+"?", "/nowhere?", 1)
 			c.User, c.Password = "", ""
 		}, platform.NoObject},
-		{"no such host", func(c *Config) { c.Host = "no-such-host.invalid" }, platform.Unreachable},
+		{"no such host", func(c *Config) { c.Host, c.TLS = "no-such-host.invalid", "" }, platform.Unreachable},
+		{"TLS off, elsewhere", func(c *Config) { c.Host = "db.example.com" }, platform.Untrusted},
+		{"TLS unchecked, elsewhere", func(c *Config) { c.Host, c.TLS = "db.example.com", "require" }, platform.Untrusted},
+		{"TLS if you like, elsewhere", func(c *Config) { c.DSN = "postgres://u@db.example.com/x?sslmode=prefer" }, platform.Untrusted},
+		{"authorities that are none", func(c *Config) { c.TLS, c.CA = "verify-full", []byte("no certificate") }, platform.Untrusted},
 		{"a DSN that is none", func(c *Config) { c.DSN = "postgres://u:" + password + "@[::1/x" }, platform.Unreachable},
 		{"an unknown tls mode", func(c *Config) { c.TLS = "maybe" }, platform.Unreachable},
 	}
@@ -93,48 +97,6 @@ func TestOtherConnectionNameIsRefused(t *testing.T) {
 	defer p.Close()
 	if _, err := p.Observe(t.Context()); platform.CodeOf(err) != platform.NotOurs {
 		t.Fatalf("got %v", err)
-	}
-}
-
-func TestWarnings(t *testing.T) {
-	f := newFixture(t)
-	f.people()
-	n := f.db[2:]
-	open := func(dsn string) *Postgres {
-		p, err := Open(t.Context(), Config{Connection: "warehouse", DSN: dsn})
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(func() { _ = p.Close() })
-		return p
-	}
-	cases := []struct {
-		name, dsn string
-		want      []string
-	}{
-		{"as set up", f.engine, nil},
-		{"superuser", server.AdminDSN(f.db), []string{"superuser"}},
-		{"owner", server.DSN("owner"+n, "owner", f.db), []string{"acts as the owner of 1 tables", "cannot make roles", "cannot make schemas", "cannot end the sessions"}},
-	}
-	for _, c := range cases {
-		got, err := open(c.dsn).Warnings(t.Context())
-		if err != nil || len(got) != len(c.want) {
-			t.Errorf("%s: %q, %v", c.name, got, err)
-			continue
-		}
-		for i, w := range c.want {
-			if !strings.Contains(got[i], w) {
-				t.Errorf("%s: %q, want %q", c.name, got[i], w)
-			}
-		}
-	}
-	// The setup does not depend on the superuser: it works the whole life of a role.
-	if super := open(server.AdminDSN(f.db)); super != nil {
-		f.p = super
-		clear, masked := f.clearRole(), f.maskedRole()
-		f.accounts("ann")
-		f.ok(provision(clear), provision(masked), allow(clear, "ann"), allow(masked, "ann"))
-		f.ok(revoke(clear, "ann"), retire(masked))
 	}
 }
 

@@ -23,7 +23,7 @@
 // schema "assent". A role or schema that has the name but neither mark is left
 // alone. Privileges that another role granted are reported, never changed. That
 // needs an engine account which is neither superuser nor owner of the tables:
-// see SetupSQL, and Warnings for an account that is.
+// see SetupSQL, and SelfAudit for an account that is.
 //
 // # Limits
 //
@@ -63,7 +63,8 @@ type Config struct {
 	Host       string
 	Port       int // 5432 where zero
 	Database   string
-	TLS        string // verify-full where empty, verify-ca, require, disable
+	TLS        string // verify-full where empty, verify-ca; require, disable on loopback only
+	CA         []byte // certificates (PEM) of the authorities to trust; the machine's where empty
 	User       string
 	Password   string
 	// NoEndSessions leaves the open sessions of a person whose access ended

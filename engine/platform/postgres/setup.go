@@ -1,10 +1,42 @@
 package postgres
 
 import (
-	"context"
 	"fmt"
 	"strings"
+
+	"github.com/assent-dev/assent/engine/platform"
 )
+
+var _ platform.Preparer = (*Postgres)(nil)
+
+// Prepare implements platform.Preparer: SetupSQL for psql, with the rights on
+// what the creators make later, and with what is left to do by hand.
+func (*Postgres) Prepare(o platform.Preparation) (string, error) {
+	setup, err := SetupSQL(o.Account, "", o.Database, o.Schemas...)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	b.WriteString("-- For the owner of the database or a superuser, once, connected to it.\n" + setup)
+	for _, creator := range o.Creators {
+		if !nameable(creator) {
+			return "", fmt.Errorf("write setup: %q cannot be a name", creator)
+		}
+		for _, s := range o.Schemas {
+			fmt.Fprintf(&b, "ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %s GRANT %s ON TABLES TO %s WITH GRANT OPTION;\n",
+				ident(creator), ident(s), tablePrivileges, ident(o.Account))
+		}
+	}
+	if len(o.Creators) == 0 {
+		b.WriteString("-- Tables that roles other than you make later are not covered: name these roles as creators.\n")
+	}
+	b.WriteString("-- Then give the account a password, in psql: \\password " + ident(o.Account) + "\n")
+	return b.String(), nil
+}
+
+// tablePrivileges are what the engine passes on. MAINTAIN, which PostgreSQL 17
+// added, is not among them: it is no way to read or write.
+const tablePrivileges = "SELECT, INSERT, UPDATE, DELETE"
 
 // SetupSQL is what a database's owner or superuser runs once, connected to the
 // database, so that the engine can work there without being either: a login
@@ -36,51 +68,8 @@ func SetupSQL(engineRole, password, database string, schemas ...string) (string,
 	line("GRANT CONNECT, CREATE ON DATABASE %s TO %s", ident(database), engine)
 	for _, s := range schemas {
 		line("GRANT USAGE ON SCHEMA %s TO %s WITH GRANT OPTION", ident(s), engine)
-		line("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA %s TO %s WITH GRANT OPTION", ident(s), engine)
-		line("ALTER DEFAULT PRIVILEGES IN SCHEMA %s GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO %s WITH GRANT OPTION", ident(s), engine)
+		line("GRANT "+tablePrivileges+" ON ALL TABLES IN SCHEMA %s TO %s WITH GRANT OPTION", ident(s), engine)
+		line("ALTER DEFAULT PRIVILEGES IN SCHEMA %s GRANT "+tablePrivileges+" ON TABLES TO %s WITH GRANT OPTION", ident(s), engine)
 	}
 	return b.String(), nil
-}
-
-// Warnings says what is wrong with the engine's own account, in sentences for
-// people; none where it is as SetupSQL makes it.
-func (p *Postgres) Warnings(ctx context.Context) ([]string, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	conn, err := p.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []string
-	var super, createrole, bypass, signal, create bool
-	var owns int
-	err = conn.QueryRow(ctx, `
-		SELECT rolsuper, rolcreaterole, rolbypassrls, pg_has_role('pg_signal_backend', 'USAGE'),
-		       has_database_privilege(current_database(), 'CREATE'),
-		       (SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		        WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
-		          AND NOT starts_with(n.nspname, 'assent') AND pg_has_role(c.relowner, 'USAGE'))
-		FROM pg_roles WHERE rolname = current_user`).Scan(&super, &createrole, &bypass, &signal, &create, &owns)
-	if err != nil {
-		return nil, p.whole("check account", err)
-	}
-	switch {
-	case super:
-		out = append(out, "provenance is weak: the engine's account is a superuser, so its grants look like those of each table's owner; use an account made by the setup statements")
-	case owns > 0:
-		out = append(out, fmt.Sprintf("provenance is weak: the engine's account acts as the owner of %d tables, so its grants look like theirs; use an account made by the setup statements", owns))
-	}
-	if !super && !createrole {
-		out = append(out, "the engine's account cannot make roles: ALTER ROLE … CREATEROLE")
-	}
-	if !create && !super {
-		out = append(out, "the engine's account cannot make schemas: GRANT CREATE ON DATABASE")
-	}
-	if bypass && !super {
-		out = append(out, "the engine's account bypasses row-level security and needs not: ALTER ROLE … NOBYPASSRLS")
-	}
-	if !signal && !p.cfg.NoEndSessions {
-		out = append(out, "the engine's account cannot end the sessions of people whose access ended: GRANT pg_signal_backend")
-	}
-	return out, nil
 }
