@@ -105,6 +105,9 @@ func (w *workspace) discover(ctx context.Context, c *resource.Connection) ([]pla
 		return nil, err
 	}
 	defer func() { _ = p.Close() }()
+	if err := fitAccount(ctx, c.Ref().Name, p); err != nil {
+		return nil, err
+	}
 	var out []platform.Source
 	for s, err := range p.Discover(ctx) {
 		if err != nil {

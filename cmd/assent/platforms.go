@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 
 	"github.com/assent-dev/assent/engine/platform"
@@ -21,15 +23,15 @@ import (
 // registers itself.
 func platformKinds() map[string]platformKind {
 	return map[string]platformKind{
-		"sandbox":  {(&sandbox.Sandbox{}).Capabilities, openSandbox},
-		"postgres": {(&postgres.Postgres{}).Capabilities, openPostgres},
-		"mysql":    {(&mysql.MySQL{}).Capabilities, openMySQL},
+		"sandbox":  {&sandbox.Sandbox{}, openSandbox},
+		"postgres": {&postgres.Postgres{}, openPostgres},
+		"mysql":    {&mysql.MySQL{}, openMySQL},
 	}
 }
 
 type platformKind struct {
-	capabilities func() platform.Capabilities
-	open         func(ctx context.Context, w *workspace, c *resource.Connection) (platform.Platform, error)
+	unopened platform.Platform // for what needs no connection
+	open     func(ctx context.Context, w *workspace, c *resource.Connection) (platform.Platform, error)
 }
 
 // platformCapabilities is what validation asks of a kind of platform.
@@ -38,7 +40,7 @@ func platformCapabilities(kind string) (validate.Capabilities, bool) {
 	if !ok {
 		return validate.Capabilities{}, false
 	}
-	c := k.capabilities()
+	c := k.unopened.Capabilities()
 	return validate.Capabilities{Masks: c.Masks, AccessLevels: c.AccessLevels}, true
 }
 
@@ -72,6 +74,9 @@ func openPostgres(ctx context.Context, _ *workspace, c *resource.Connection) (pl
 		Database: c.Spec.Endpoint.Database, TLS: c.Spec.Endpoint.TLS,
 	}
 	var err error
+	if cfg.CA, err = authorities(c); err != nil {
+		return nil, err
+	}
 	if cfg.User, cfg.Password, err = login(c); err != nil {
 		return nil, err
 	}
@@ -89,7 +94,7 @@ func openMySQL(ctx context.Context, _ *workspace, c *resource.Connection) (platf
 
 // login is the user and password that a connection's credential holds.
 func login(c *resource.Connection) (user, password string, err error) {
-	secret, err := credential(c.Spec.CredentialsFrom)
+	secret, err := reference("credentialsFrom", c.Spec.CredentialsFrom, true)
 	if err != nil {
 		return "", "", &platform.Error{Connection: c.Ref().Name, Code: platform.WrongCredential, Err: err, Hint: "set the variable or file that credentialsFrom names"}
 	}
@@ -103,12 +108,32 @@ func login(c *resource.Connection) (user, password string, err error) {
 	return user, password, nil
 }
 
-// credential reads a secret by reference: env://NAME or file:///path. Its value
-// never reaches an error.
-func credential(ref string) (string, error) {
+// authorities are the certificates that a connection's caFrom refers to, none
+// where it says nothing.
+func authorities(c *resource.Connection) ([]byte, error) {
+	from := c.Spec.Endpoint.CAFrom
+	if from == "" {
+		return nil, nil
+	}
+	text, err := reference("caFrom", from, false)
+	if err != nil {
+		return nil, &platform.Error{Connection: c.Ref().Name, Code: platform.Untrusted, Err: err, Hint: "set the variable or file that caFrom names"}
+	}
+	return []byte(text), nil
+}
+
+// maxReference bounds what a reference may hold, in bytes.
+const maxReference = 1 << 20
+
+// reference reads what a field of a connection refers to: env://NAME or
+// file:///path. White space around the text, such as the last line's end, is
+// no part of it. It is read anew whenever a platform is opened, so that a new
+// password counts from the next round on. Its value never reaches an error.
+// A file with a secret has to be its owner's, or its group's to read.
+func reference(field, ref string, secret bool) (string, error) {
 	u, err := url.Parse(ref)
 	if err != nil {
-		return "", errors.New("credentialsFrom is not a reference such as env://NAME or file:///path")
+		return "", fmt.Errorf("%s is not a reference such as env://NAME or file:///path", field)
 	}
 	switch u.Scheme {
 	case "env":
@@ -119,12 +144,35 @@ func credential(ref string) (string, error) {
 		}
 		return strings.TrimSpace(value), nil
 	case "file":
-		data, err := os.ReadFile(u.Path)
-		if err != nil {
-			return "", fmt.Errorf("read credential: %w", err)
-		}
-		return strings.TrimSpace(string(data)), nil
+		return readReference(u.Path, secret)
 	default:
-		return "", fmt.Errorf("credentialsFrom %q: want env://NAME or file:///path", ref)
+		return "", fmt.Errorf("%s %q: want env://NAME or file:///path", field, ref)
 	}
+}
+
+func readReference(path string, secret bool) (string, error) {
+	what := "authorities"
+	if secret {
+		what = "credential"
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", what, err)
+	}
+	defer func() { _ = f.Close() }()
+	info, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", what, err)
+	}
+	if mode := info.Mode().Perm(); secret && mode&0o037 != 0 && runtime.GOOS != "windows" {
+		return "", fmt.Errorf("read credential: %s is open to others (mode %04o): chmod 600 %s, or 640 for a group of the engine's", path, mode, path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxReference+1))
+	if err == nil && len(data) > maxReference {
+		err = fmt.Errorf("%s is larger than %d bytes", path, maxReference)
+	}
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", what, err)
+	}
+	return strings.TrimSpace(string(data)), nil
 }

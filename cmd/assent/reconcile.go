@@ -218,6 +218,9 @@ func writeHeld(out io.Writer, held *plan.LimitError) {
 }
 
 func writeTail(out io.Writer, rep reconcile.Report) {
+	for _, c := range rep.Connections {
+		fmt.Fprint(out, accountText(c.Name, c.Account))
+	}
 	for _, p := range rep.Prevented {
 		if p.State != grant.StateExpired {
 			fmt.Fprintf(out, "approved, but not all of it: %s: %s\n", p.Request, preventedText(p))

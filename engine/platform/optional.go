@@ -3,7 +3,10 @@ package platform
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
+
+	"github.com/assent-dev/assent/engine/resource"
 )
 
 // The interfaces below are what a platform may offer beside Platform. A command
@@ -163,6 +166,16 @@ type Finding struct {
 	Refuse bool   `json:"refuse"`
 	Text   string `json:"text"` // a sentence
 	Fix    string `json:"fix"`  // the statement or step that mends it
+}
+
+// Refusal is the error of the first finding that refuses, nil where none does.
+func Refusal(connection resource.Name, found []Finding) error {
+	for _, f := range found {
+		if f.Refuse {
+			return &Error{Connection: connection, Code: TooBroad, Hint: f.Fix, Err: errors.New(f.Text)}
+		}
+	}
+	return nil
 }
 
 // Preparer writes what an administrator of a platform runs once, so that the

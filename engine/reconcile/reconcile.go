@@ -79,6 +79,7 @@ type Connection struct {
 	Code       platform.Code        `json:"code,omitempty"`
 	Hint       string               `json:"hint,omitempty"` // the next step, for a person
 	Foreign    []platform.Foreign   `json:"foreign,omitempty"`
+	Account    []platform.Finding   `json:"account,omitempty"`    // what is wrong with the engine's own account
 	Statements []platform.Statement `json:"statements,omitempty"` // of a plan
 	Steps      []Step               `json:"steps"`
 	Held       *plan.LimitError     `json:"held,omitempty"`
@@ -160,6 +161,7 @@ type target struct {
 	connection *resource.Connection
 	platform   platform.Platform
 	state      platform.State
+	account    []platform.Finding // of the engine's own account
 	err        error
 	outcomes   []platform.Outcome
 	survey     platform.Survey // for drift, where the platform can tell
@@ -242,9 +244,10 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 	}
 	r.read(ctx, rd)
 	for _, t := range rd.targets {
+		t.refuseAccount()
 		r.checkTarget(ctx, rd, t)
 		rd.observed = append(rd.observed, observedOf(rd, t))
-		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign}
+		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign, Account: t.account}
 		if t.err != nil {
 			c.unknown(t.err)
 		}
@@ -267,7 +270,9 @@ func (r *Reconciler) read(ctx context.Context, rd *round) {
 				return nil
 			}
 			t.platform = opened
-			t.state, t.err = opened.Observe(ctx)
+			if t.state, t.err = opened.Observe(ctx); t.err == nil {
+				t.account, t.err = selfAudit(ctx, opened)
+			}
 			return nil
 		})
 	}

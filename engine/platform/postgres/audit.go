@@ -38,9 +38,9 @@ func (p *Postgres) Describe(ctx context.Context) (platform.Description, error) {
 //
 //	refused   superuser            the account is one
 //	          becomes-superuser    or can act as one
+//	warned    old-version          before PostgreSQL 15
 //	          standby              nothing can be written there
-//	          old-version          before PostgreSQL 15
-//	warned    weak-provenance      it acts as the owner of tables: what it grants looks like the owner's
+//	          weak-provenance      it acts as the owner of tables: what it grants looks like the owner's
 //	          bypassrls, createdb, replication
 //	                               attributes that it does not need
 //	          predefined-role      it is in a role of the server's that reads, writes or runs anything
@@ -142,13 +142,13 @@ func (a *selfAudit) findings(endsSessions bool) []platform.Finding {
 		}
 	}
 	if a.standby {
-		refuse("standby", "the server is a standby and takes no changes", "point the connection at the primary server")
+		warn("standby", "the server is a standby and takes no changes", "point the connection at the primary server")
 	}
 	if a.version < 150000 {
-		refuse("old-version", fmt.Sprintf("the server is of version %d: the engine needs PostgreSQL 15 or newer", a.version/10000), "upgrade the server")
+		warn("old-version", fmt.Sprintf("the server is of version %d: the engine needs PostgreSQL 15 or newer", a.version/10000), "upgrade the server")
 	}
 	if a.super {
-		return refused
+		return append(refused, warned...)
 	}
 	if a.owns > 0 {
 		warn("weak-provenance", fmt.Sprintf("the engine's account acts as the owner of %d tables, so its grants look like theirs", a.owns), another)

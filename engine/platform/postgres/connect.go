@@ -159,6 +159,7 @@ func scrub(err error) error {
 //	42703 absent column         no-such-column
 //	42704 absent role           no-such-account
 //	42501 may not               no-right
+//	25006 read-only             no-right
 //	busyStates                  busy
 //	2BP01 others depend on it   not-ours
 //	other data or syntax error  unsupported
@@ -189,6 +190,8 @@ func reason(err error) (platform.Code, string) {
 		return platform.NoAccount, "create the account on the server, or correct the user's file"
 	case pg.Code == "42501":
 		return platform.NoRight, "give the engine's account the rights that the setup statements list"
+	case pg.Code == "25006":
+		return platform.NoRight, "the server takes no changes, as a standby does: point the connection at the primary server"
 	case busyState(pg.Code):
 		return platform.Busy, "nothing to do: it is tried again in the next round"
 	case pg.Code == "2BP01":
