@@ -146,7 +146,16 @@ func (h *place) Connection() resource.Name { return "warehouse" }
 func (h *place) Database() string          { return "shop" }
 func (h *place) Schema() string            { return "" }
 
-func (h *place) Platform(ctx context.Context) (platform.Platform, error) { return h.open(ctx) }
+// Platform observes once, so that the platform knows whether the server runs
+// events, and claims what it can.
+func (h *place) Platform(ctx context.Context) (platform.Platform, error) {
+	p, err := h.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = p.Observe(ctx)
+	return p, err
+}
 
 func (h *place) open(ctx context.Context) (*MySQL, error) {
 	host, port := h.admin.Where()
