@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/crypto/ssh"
 
+	"github.com/assent-dev/assent/engine/platform/mysql"
 	"github.com/assent-dev/assent/engine/platform/postgres"
 	"github.com/assent-dev/assent/engine/policy"
 	"github.com/assent-dev/assent/engine/repo"
@@ -316,22 +317,28 @@ func copyInto(t *testing.T, to fstest.MapFS, from fs.FS) {
 	}
 }
 
-// The rights in the PostgreSQL guide are the ones that the platform needs.
-func TestPostgresGuideGivesTheRightsThatAreNeeded(t *testing.T) {
-	raw, err := os.ReadFile("postgres/README.md")
+// The rights in the guides are the ones that the platforms need.
+func TestGuidesGiveTheRightsThatAreNeeded(t *testing.T) {
+	forPostgres, err := postgres.SetupSQL("assent", "change-me", "shop", "public")
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := regexp.MustCompile("(?s)```sql setup\n(.*?)```").FindSubmatch(raw)
-	if block == nil {
-		t.Fatal("the guide shows no setup")
-	}
-	want, err := postgres.SetupSQL("assent", "change-me", "shop", "public")
+	forMariaDB, err := mysql.SetupSQL(mysql.MariaDB, "assent", "change-me", "shop")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(want, string(block[1])); diff != "" {
-		t.Errorf("setup (-SetupSQL +guide):\n%s", diff)
+	for guide, want := range map[string]string{"postgres": forPostgres, "mariadb": forMariaDB} {
+		raw, err := os.ReadFile(guide + "/README.md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		block := regexp.MustCompile("(?s)```sql setup\n(.*?)```").FindSubmatch(raw)
+		if block == nil {
+			t.Fatalf("the guide to %s shows no setup", guide)
+		}
+		if diff := cmp.Diff(want, string(block[1])); diff != "" {
+			t.Errorf("setup for %s (-SetupSQL +guide):\n%s", guide, diff)
+		}
 	}
 }
 

@@ -46,6 +46,7 @@ func blocksOf(lines []string) []block {
 // command to the next.
 type shell struct {
 	t          *testing.T
+	guide      string // the file that its commands are from
 	dir, state string
 	env        []string
 }
@@ -74,21 +75,43 @@ func (s *shell) where() string {
 	return strings.TrimSpace(string(raw))
 }
 
-const postgresGuide = "../../examples/postgres/README.md"
+// guide is a README that is played on a server which has nothing yet.
+type guide struct {
+	file string
+	port int    // where the server listens; the guide says
+	said string // the line of its connection that names another port
+	env  []string
+	exec func(sql string) // as the administrator
+}
 
-// TestPostgresGuide does what the guide says, in its order, on a server that has
-// nothing but an empty database. UPDATE_SCRIPTS=1 writes what is printed into it.
 func TestPostgresGuide(t *testing.T) {
+	t.Parallel() // it waits for an end
 	if _, err := exec.LookPath("psql"); err != nil {
 		missing(t, err)
 	}
 	s := startServer(t, "shop", "shop_owner")
+	guide{"../../examples/postgres/README.md", s.Port(), "port: 5432", []string{"PGPORT=" + strconv.Itoa(s.Port())}, s.exec}.play(t)
+}
+
+func TestMariaDBGuide(t *testing.T) {
+	t.Parallel() // it waits for an end
+	if _, err := exec.LookPath("mariadb"); err != nil {
+		missing(t, err)
+	}
+	s := startMySQL(t)
+	guide{"../../examples/mariadb/README.md", s.Port(), "port: 3306", []string{"MYSQL_TCP_PORT=" + strconv.Itoa(s.Port())}, s.exec}.play(t)
+}
+
+// play does what the guide says, in its order. UPDATE_SCRIPTS=1 writes what is
+// printed into it.
+func (g guide) play(t *testing.T) {
+	t.Helper()
 	home := t.TempDir()
-	term := &shell{t: t, dir: home, state: t.TempDir(), env: []string{
-		"HOME=" + home, "PGPORT=" + strconv.Itoa(s.Port()), "NO_COLOR=1", "GIT_CONFIG_NOSYSTEM=1",
+	term := &shell{t: t, guide: g.file, dir: home, state: t.TempDir(), env: append([]string{
+		"HOME=" + home, "NO_COLOR=1", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=guide", "GIT_AUTHOR_EMAIL=guide@example.com", "GIT_COMMITTER_NAME=guide", "GIT_COMMITTER_EMAIL=guide@example.com",
-	}}
-	raw, err := os.ReadFile(postgresGuide)
+	}, g.env...)}
+	raw, err := os.ReadFile(g.file)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,9 +123,9 @@ func TestPostgresGuide(t *testing.T) {
 		text := strings.Join(b.lines, "\n") + "\n"
 		switch kind {
 		case "sql":
-			s.exec(text)
+			g.exec(text)
 		case "yaml":
-			text = strings.Replace(text, "port: 5432", fmt.Sprintf("port: %d", s.Port()), 1)
+			text = strings.Replace(text, g.said, fmt.Sprintf("port: %d", g.port), 1)
 			if err := writeFile(filepath.Join(term.where(), rest), []byte(text)); err != nil {
 				t.Fatal(err)
 			}
@@ -122,7 +145,7 @@ func TestPostgresGuide(t *testing.T) {
 		end := b.first + slices.Index(lines[b.first:], "```")
 		lines = slices.Concat(lines[:b.first], b.lines, lines[end:])
 	}
-	if err := os.WriteFile(postgresGuide, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
+	if err := os.WriteFile(g.file, []byte(strings.Join(lines, "\n")), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -149,13 +172,13 @@ func (s *shell) play(b *block) {
 		if text := strings.TrimRight(printed, "\n"); text != "" {
 			got = strings.Split(text, "\n")
 		}
-		fails := slices.ContainsFunc(got, func(l string) bool { return strings.HasPrefix(l, "ERROR:") || strings.HasPrefix(l, "error:") })
+		fails := slices.ContainsFunc(got, func(l string) bool { return strings.HasPrefix(l, "ERROR") || strings.HasPrefix(l, "error:") })
 		if (err != nil) != fails {
 			s.t.Fatalf("%s: %v\n%s", command, err, printed)
 		}
 		if !matches(shown, got) {
 			if os.Getenv("UPDATE_SCRIPTS") == "" {
-				s.t.Errorf("%s: %s prints something else (-shown +printed):\n%s", postgresGuide, command, cmp.Diff(settledAll(shown), settledAll(got)))
+				s.t.Errorf("%s: %s prints something else (-shown +printed):\n%s", s.guide, command, cmp.Diff(settledAll(shown), settledAll(got)))
 			}
 			shown = got
 		}
