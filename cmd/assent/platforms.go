@@ -34,7 +34,8 @@ type platformKind struct {
 	open     func(ctx context.Context, w *workspace, c *resource.Connection) (platform.Platform, error)
 }
 
-// platformCapabilities is what validation asks of a kind of platform.
+// platformCapabilities is what validation asks of a kind of platform. Of a
+// connector it knows nothing: no program is run to judge a file.
 func platformCapabilities(kind string) (validate.Capabilities, bool) {
 	k, ok := platformKinds()[kind]
 	if !ok {
@@ -48,6 +49,9 @@ func platformCapabilities(kind string) (validate.Capabilities, bool) {
 // refers to.
 func (w *workspace) openPlatform(ctx context.Context, c *resource.Connection) (platform.Platform, error) {
 	k, ok := platformKinds()[c.Spec.Platform]
+	if c.Spec.Connector() != "" {
+		return openConnector(ctx, w, c)
+	}
 	if !ok {
 		return nil, &platform.Error{Connection: c.Ref().Name, Code: platform.Unsupported, Err: fmt.Errorf("no platform %q", c.Spec.Platform)}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -29,7 +30,8 @@ type workspace struct {
 	main     gitdb.OID
 	snapshot *repo.Snapshot // of main
 	settings *resource.Repository
-	state    string // directory outside of what git tracks
+	state    string    // directory outside of what git tracks
+	stderr   io.Writer // for what connectors say; nil drops it
 	now      func() time.Time
 	approved func(context.Context) (grant.Determinations, error) // once something asked
 }
@@ -46,7 +48,12 @@ func (g *global) open(ctx context.Context) (*workspace, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openWorkspace(ctx, g.dir, g.state, now)
+	w, err := openWorkspace(ctx, g.dir, g.state, now)
+	if err != nil {
+		return nil, err
+	}
+	w.stderr = g.stderr
+	return w, nil
 }
 
 func openWorkspace(ctx context.Context, dir, state string, now func() time.Time) (*workspace, error) {

@@ -17,6 +17,8 @@ func wordsFor(definition string) words {
 	switch definition {
 	case "name":
 		return words{CodeName, "name", "use lower-case letters, digits and dashes, at most 63, starting and ending with a letter or digit"}
+	case "platform":
+		return words{CodeName, "platform", "write the name of a platform, such as postgres, or connector/NAME"}
 	case "slug":
 		return words{CodeName, "name of a data source", "use lower-case letters, digits, dots, dashes and underscores"}
 	case "sourceName":

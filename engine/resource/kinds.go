@@ -1,5 +1,7 @@
 package resource
 
+import "strings"
+
 // Repository is assent.yaml: which repository this is, where its ledger lives
 // and which keys sign it.
 type Repository struct {
@@ -157,7 +159,7 @@ type Connection struct {
 
 // ConnectionSpec is the body of a Connection.
 type ConnectionSpec struct {
-	Platform        string         `yaml:"platform" json:"platform"` // sandbox, postgres, mysql …
+	Platform        string         `yaml:"platform" json:"platform"` // sandbox, postgres, mysql …, or connector/NAME
 	Endpoint        Endpoint       `yaml:"endpoint,omitempty" json:"endpoint,omitzero"`
 	CredentialsFrom string         `yaml:"credentialsFrom,omitempty" json:"credentialsFrom,omitempty"` // env://NAME or file:///path
 	Discover        DiscoverSpec   `yaml:"discover,omitempty" json:"discover,omitzero"`
@@ -166,6 +168,16 @@ type ConnectionSpec struct {
 	// Levels say which forms and flows count for requests for the connection, a
 	// database or a schema, and for the sources below that say nothing themselves.
 	Levels []ConnectionLevel `yaml:"levels,omitempty" json:"levels,omitempty"`
+}
+
+// Connector is the name of the connector that the platform is; empty where it is
+// built in.
+func (s ConnectionSpec) Connector() string {
+	name, ok := strings.CutPrefix(s.Platform, "connector/")
+	if !ok {
+		return ""
+	}
+	return name
 }
 
 // ConnectionLevel is one level of a connection. The nearest level that states a

@@ -33,6 +33,7 @@ const (
 	LevelTwice       diag.Code = "CON008"
 	LevelCoversNone  diag.Code = "CON009"
 	LevelStatesNone  diag.Code = "CON010"
+	NotKnownHere     diag.Code = "CON011"
 )
 
 // Masking.

@@ -34,7 +34,12 @@ var (
 func connections(c *check) {
 	for conn := range resource.Of[*resource.Connection](c.head) {
 		if c.caps != nil {
-			if _, ok := c.caps(conn.Spec.Platform); !ok {
+			_, ok := c.caps(conn.Spec.Platform)
+			switch {
+			case ok:
+			case conn.Spec.Connector() != "":
+				c.notKnownHere(conn)
+			default:
 				c.errorf(conn, at("spec", "platform"), UnknownPlatform, "unknown platform %q", conn.Spec.Platform).
 					WithHint("check the spelling; this version may not have it yet")
 			}
@@ -62,6 +67,17 @@ func connections(c *check) {
 				WithHint("write a whole number and min, h, d or w, such as 1d")
 		}
 	}
+}
+
+// notKnownHere tells whoever brings a connector that its masks and levels are
+// checked where it runs, once: what came before is not told again.
+func (c *check) notKnownHere(conn *resource.Connection) {
+	old, ok := c.before(conn.Ref())
+	if was, isConnection := old.(*resource.Connection); ok && isConnection && was.Spec.Platform == conn.Spec.Platform {
+		return
+	}
+	c.warnf(conn, at("spec", "platform"), NotKnownHere, "what the connector %q can do is not known here", conn.Spec.Connector()).
+		WithHint("its masks and access levels are checked when they are applied; run assent connector test on it first")
 }
 
 func (c *check) template(conn *resource.Connection) {

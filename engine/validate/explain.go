@@ -90,6 +90,9 @@ func explainConnections() []diag.Explanation {
 		{Code: LevelStatesNone, Title: "A level that states nothing",
 			Why: "What a level leaves out is inherited from the level above. One that leaves out everything does nothing.",
 			Fix: "Add forms or review, or remove the level."},
+		{Code: NotKnownHere, Title: "A connector, of which nothing is known here",
+			Why: "A connector is a program that only the engine's machine runs, so a mask that it cannot do is found when it is applied, and not when it is reviewed. Such a mask opens nothing.",
+			Fix: "Run `assent connector test` on the program, and keep to the masks that it says it can do.", Example: "platform: connector/shelf"},
 	}
 }
 

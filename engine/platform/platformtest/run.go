@@ -72,9 +72,9 @@ func Run[X Tester[X]](t X, open func(t X) Harness) {
 
 // Result is how one case ended.
 type Result struct {
-	Name    string   // the group, a slash, and the promise
-	Failed  []string // what was said on the way to failure; none where it passed
-	Skipped string   // why the case does not apply; empty where it ran
+	Name    string   `json:"name"`              // the group, a slash, and the promise
+	Failed  []string `json:"failed,omitempty"`  // what was said on the way to failure; none where it passed
+	Skipped string   `json:"skipped,omitempty"` // why the case does not apply; empty where it ran
 }
 
 // Check runs the cases that want picks (nil for all), as Run does, where there

@@ -118,6 +118,7 @@ var (
 	_ platformtest.Withholder     = (*harness)(nil)
 )
 
+// Offers implements platformtest.Limited.
 func (h *harness) Offers(name string) bool {
 	methods, known := offers()[name]
 	return known && !slices.ContainsFunc(methods, func(m string) bool { return !slices.Contains(h.kit.Hello().Test, m) })
@@ -160,10 +161,16 @@ func (h *harness) rows(ctx context.Context, method string, p params) ([][]string
 	return rows, nil
 }
 
+// Connection implements platformtest.Harness.
 func (h *harness) Connection() resource.Name { return h.kit.cfg.Connection }
-func (h *harness) Database() string          { return h.place.Database }
-func (h *harness) Schema() string            { return h.place.Schema }
 
+// Database implements platformtest.Harness.
+func (h *harness) Database() string { return h.place.Database }
+
+// Schema implements platformtest.Harness.
+func (h *harness) Schema() string { return h.place.Schema }
+
+// Platform implements platformtest.Harness.
 func (h *harness) Platform(ctx context.Context) (platform.Platform, error) {
 	cfg := h.kit.cfg
 	cfg.Test, cfg.Endpoint = false, h.place.Endpoint
@@ -173,10 +180,12 @@ func (h *harness) Platform(ctx context.Context) (platform.Platform, error) {
 	return connector.Open(ctx, cfg)
 }
 
+// CreateAccount implements platformtest.Harness.
 func (h *harness) CreateAccount(ctx context.Context, account string) error {
 	return h.do(ctx, "account", params{"account": account})
 }
 
+// DropAccount implements platformtest.AccountDropper.
 func (h *harness) DropAccount(ctx context.Context, account string) error {
 	return h.do(ctx, "drop-account", params{"account": account})
 }
@@ -188,70 +197,86 @@ func tableParams(t platformtest.Table) params {
 	return params{"table": t.Name, "columns": t.Columns, "rows": t.Rows}
 }
 
+// CreateTable implements platformtest.Harness.
 func (h *harness) CreateTable(ctx context.Context, t platformtest.Table) error {
 	return h.do(ctx, "table", tableParams(t))
 }
 
+// CreateWithheld implements platformtest.Withholder.
 func (h *harness) CreateWithheld(ctx context.Context, t platformtest.Table) error {
 	return h.do(ctx, "withheld-table", tableParams(t))
 }
 
+// DropTable implements platformtest.Harness.
 func (h *harness) DropTable(ctx context.Context, name string) error {
 	return h.do(ctx, "drop-table", params{"table": name})
 }
 
+// RenameTable implements platformtest.TableRenamer.
 func (h *harness) RenameTable(ctx context.Context, from, to string) error {
 	return h.do(ctx, "rename-table", params{"table": from, "to": to})
 }
 
+// AddColumn implements platformtest.ColumnAdder.
 func (h *harness) AddColumn(ctx context.Context, table, column, value string) error {
 	return h.do(ctx, "add-column", params{"table": table, "column": column, "value": value})
 }
 
+// DropColumn implements platformtest.ColumnDropper.
 func (h *harness) DropColumn(ctx context.Context, table, column string) error {
 	return h.do(ctx, "drop-column", params{"table": table, "column": column})
 }
 
+// GrantByHand implements platformtest.Harness.
 func (h *harness) GrantByHand(ctx context.Context, account, table string) error {
 	return h.do(ctx, "grant-by-hand", params{"account": account, "table": table})
 }
 
+// RevokeByHand implements platformtest.Harness.
 func (h *harness) RevokeByHand(ctx context.Context, account, role string) error {
 	return h.do(ctx, "revoke-by-hand", params{"account": account, "role": role})
 }
 
+// AddByHand implements platformtest.MemberAdder.
 func (h *harness) AddByHand(ctx context.Context, account, role string) error {
 	return h.do(ctx, "add-by-hand", params{"account": account, "role": role})
 }
 
+// TakeRoleName implements platformtest.RoleTaker.
 func (h *harness) TakeRoleName(ctx context.Context, role string) error {
 	return h.do(ctx, "take-role", params{"role": role})
 }
 
+// Select implements platformtest.Harness.
 func (h *harness) Select(ctx context.Context, account, address string, columns ...string) ([][]string, error) {
 	return h.rows(ctx, "select", params{"account": account, "address": address, "columns": columns})
 }
 
+// SelectWhere implements platformtest.Filterer.
 func (h *harness) SelectWhere(ctx context.Context, account, address, column, value string, columns ...string) ([][]string, error) {
 	return h.rows(ctx, "select-where", params{
 		"account": account, "address": address, "columns": columns, "column": column, "value": value,
 	})
 }
 
+// Insert implements platformtest.Harness.
 func (h *harness) Insert(ctx context.Context, account, address string, columns, values []string) error {
 	return h.do(ctx, "insert", params{"account": account, "address": address, "columns": columns, "values": values})
 }
 
+// Update implements platformtest.Changer.
 func (h *harness) Update(ctx context.Context, account, address, key, keyValue, column, value string) error {
 	return h.do(ctx, "update", params{
 		"account": account, "address": address, "key": key, "keyValue": keyValue, "column": column, "value": value,
 	})
 }
 
+// Delete implements platformtest.Changer.
 func (h *harness) Delete(ctx context.Context, account, address, key, keyValue string) error {
 	return h.do(ctx, "delete", params{"account": account, "address": address, "key": key, "keyValue": keyValue})
 }
 
+// BaseAddress implements platformtest.Harness.
 func (h *harness) BaseAddress(table string) string {
 	if known, ok := h.bases.Load(table); ok {
 		return known.(string)
@@ -266,14 +291,17 @@ func (h *harness) BaseAddress(table string) string {
 	return out.Address
 }
 
+// CanName implements platformtest.Namer.
 func (h *harness) CanName(kind, name string) bool {
 	return h.yes("can-name", params{"kind": kind, "name": name})
 }
 
+// TellsApart implements platformtest.Distinguisher.
 func (h *harness) TellsApart(kind, a, b string) bool {
 	return h.yes("tells-apart", params{"kind": kind, "a": a, "b": b})
 }
 
+// Denied implements platformtest.Harness.
 func (h *harness) Denied(err error) bool {
 	var pe *platform.Error
 	return errors.As(err, &pe) && pe.Code == denied
