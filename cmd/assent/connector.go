@@ -28,18 +28,35 @@ func openConnector(ctx context.Context, w *workspace, c *resource.Connection) (p
 	if err != nil {
 		return nil, err
 	}
-	cfg := connector.Config{
-		Connection: conn, Path: program, Dir: w.path("connectors", string(conn)), Endpoint: c.Spec.Endpoint, Diagnostics: w.stderr,
-	}
-	if c.Spec.CredentialsFrom != "" {
-		if cfg.Credential, err = credential(c.Spec.CredentialsFrom); err != nil {
-			return nil, &platform.Error{Connection: conn, Code: platform.WrongCredential, Err: err, Hint: "set the variable or file that credentialsFrom names"}
-		}
+	cfg := connector.Config{Connection: conn, Path: program, Dir: w.path("connectors", string(conn)), Diagnostics: w.stderr}
+	if cfg.Endpoint, cfg.Credential, err = connectorEndpoint(c); err != nil {
+		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make connector directory: %w", err)
 	}
 	return connector.Open(ctx, cfg)
+}
+
+// connectorEndpoint is what a connection says of its platform, with what it
+// refers to.
+func connectorEndpoint(c *resource.Connection) (connector.Endpoint, string, error) {
+	e := c.Spec.Endpoint
+	ca, err := authorities(c)
+	if err != nil {
+		return connector.Endpoint{}, "", err
+	}
+	out := connector.Endpoint{Host: e.Host, Port: e.Port, Database: e.Database, TLS: e.TLS, CA: string(ca)}
+	if c.Spec.CredentialsFrom == "" {
+		return out, "", nil
+	}
+	secret, err := reference("credentialsFrom", c.Spec.CredentialsFrom, true)
+	if err != nil {
+		return out, "", &platform.Error{
+			Connection: c.Ref().Name, Code: platform.WrongCredential, Err: err, Hint: "set the variable or file that credentialsFrom names",
+		}
+	}
+	return out, secret, nil
 }
 
 func newConnectorCmd(g *global) *cobra.Command {
@@ -135,16 +152,12 @@ func (o connectorTestOptions) connector() (connector.Config, error) {
 	if err != nil {
 		return cfg, usageErrorf("name a Connection file", "read --config: %w", err)
 	}
-	var file struct{ Spec resource.ConnectionSpec }
-	if err := yaml.Unmarshal(raw, &file); err != nil {
+	var c resource.Connection
+	if err := yaml.Unmarshal(raw, &c); err != nil {
 		return cfg, usageErrorf("name a Connection file", "read --config %s: %w", o.config, err)
 	}
-	cfg.Endpoint = file.Spec.Endpoint
-	if file.Spec.CredentialsFrom == "" {
-		return cfg, nil
-	}
-	if cfg.Credential, err = credential(file.Spec.CredentialsFrom); err != nil {
-		return cfg, usageErrorf("set the variable or file that credentialsFrom names", "read --config %s: %w", o.config, err)
+	if cfg.Endpoint, cfg.Credential, err = connectorEndpoint(&c); err != nil {
+		return cfg, connectorFailed(err)
 	}
 	return cfg, nil
 }

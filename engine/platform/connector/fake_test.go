@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/assent-dev/assent/engine/platform"
-	"github.com/assent-dev/assent/engine/resource"
 )
 
 // A copy of this test binary plays the connector: "fake" and a manner.
@@ -140,7 +139,7 @@ func config(t *testing.T, manner string) Config {
 	}
 	return Config{
 		Connection: "shop", Path: script(t, manner), Dir: t.TempDir(), Credential: secret, Limit: limit,
-		Endpoint: resource.Endpoint{Database: "d"},
+		Endpoint: Endpoint{Database: "d"},
 	}
 }
 

@@ -21,7 +21,7 @@ type Config struct {
 	Connection resource.Name
 	Path       string // the program, as Find gives it
 	Dir        string // where it runs; a directory that is there
-	Endpoint   resource.Endpoint
+	Endpoint   Endpoint
 	Credential string // what credentialsFrom leads to; empty where there is none
 	Test       bool
 	// Diagnostics gets what the connector writes on stderr, without secrets;

@@ -44,12 +44,21 @@ const (
 // Greeting is what hello tells a connector. It is the only message that holds
 // secrets.
 type Greeting struct {
-	Protocols  []int             `json:"protocols"` // that this engine speaks
-	Connection resource.Name     `json:"connection"`
-	Endpoint   resource.Endpoint `json:"endpoint"`
-	Credential string            `json:"credential,omitempty"`
+	Protocols  []int         `json:"protocols"` // that this engine speaks
+	Connection resource.Name `json:"connection"`
+	Endpoint   Endpoint      `json:"endpoint"`
+	Credential string        `json:"credential,omitempty"`
 	// Test lets the methods test/* work. They make accounts and tables.
 	Test bool `json:"test,omitempty"`
+}
+
+// Endpoint is where the platform listens, as the connection states it.
+type Endpoint struct {
+	Host     string `json:"host,omitempty"`
+	Port     int    `json:"port,omitempty"`
+	Database string `json:"database,omitempty"`
+	TLS      string `json:"tls,omitempty"` // verify-full where empty, verify-ca, require, disable
+	CA       string `json:"ca,omitempty"`  // certificates that vouch for the server, in PEM
 }
 
 // Hello is a connector's answer to hello.

@@ -90,10 +90,10 @@ func (k *Kit) Place(ctx context.Context, t platformtest.T) platformtest.Harness 
 
 // place is a fresh, empty place, and how the engine gets there.
 type place struct {
-	Endpoint   resource.Endpoint `json:"endpoint"`
-	Credential string            `json:"credential,omitempty"`
-	Database   string            `json:"database"`
-	Schema     string            `json:"schema"`
+	Endpoint   connector.Endpoint `json:"endpoint"`
+	Credential string             `json:"credential,omitempty"`
+	Database   string             `json:"database"`
+	Schema     string             `json:"schema"`
 }
 
 type harness struct {
