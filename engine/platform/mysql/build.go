@@ -202,8 +202,10 @@ func (b *builder) keepOnly(why string, from account, at relName, want *held) {
 	on := " ON TABLE " + ident(at.database, at.name) + " FROM " + b.s.grantee(from)
 	for _, priv := range keys(h.table) {
 		if !want.table[priv] {
+			// This also takes the privilege on every column; what is wanted of it is granted after.
 			b.add(why, "REVOKE "+priv+on)
 			delete(h.table, priv)
+			delete(h.columns, priv)
 		}
 	}
 	for _, priv := range keys(h.columns) {

@@ -100,7 +100,7 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	}
 	seen := map[relName]bool{}
 	for _, o := range want.Objects {
-		kept, f := s.serveObject(o)
+		kept, f := s.serveObject(want.RoleKey, o)
 		note(f)
 		if f != nil && len(kept.Columns) == 0 {
 			continue
@@ -116,7 +116,7 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	return can, worst
 }
 
-func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
+func (s *snapshot) serveObject(key grant.RoleKey, o grant.Object) (grant.Object, *fault) {
 	if len(o.Path) != 2 {
 		return grant.Object{}, faultf(platform.Unsupported, "path %s is not database and table: correct the data source", dotted(o.Path))
 	}
@@ -130,6 +130,11 @@ func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
 	r := s.rels[at]
 	if r == nil {
 		return grant.Object{}, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source", dotted(o.Path))
+	}
+	if o.Masked() {
+		if f := s.viewMine(key, o); f != nil {
+			return grant.Object{}, f
+		}
 	}
 	kept := grant.Object{Path: o.Path, Kind: o.Kind, ReadOnly: o.ReadOnly}
 	var lack *fault

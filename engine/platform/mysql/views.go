@@ -50,9 +50,7 @@ func (b *builder) views(can grant.Role) error {
 		if !o.Masked() {
 			continue
 		}
-		if err := b.home(home, can.RoleName()); err != nil {
-			return err
-		}
+		b.home(home, can.RoleName())
 		if err := b.view(can.RoleName(), home, o); err != nil {
 			return err
 		}
@@ -65,7 +63,7 @@ func (b *builder) views(can grant.Role) error {
 }
 
 // homeMine fails where the database of a role's views is somebody else's.
-func (s *snapshot) homeMine(home, role string) error {
+func (s *snapshot) homeMine(home, role string) *fault {
 	comment, there := s.databases[home]
 	if !there || s.book != nil && s.book.homes[home] == role && (s.oracle || comment == homeMark(s)) {
 		return nil
@@ -73,10 +71,20 @@ func (s *snapshot) homeMine(home, role string) error {
 	return faultf(platform.NotOurs, "database %s exists and is not ours: rename it", home)
 }
 
-func (b *builder) home(home, role string) error {
-	if err := b.s.homeMine(home, role); err != nil {
-		return err
+// viewMine fails where something that is no view has the name of a masked
+// object's view. Any view of that name in a database of ours is ours to replace.
+func (s *snapshot) viewMine(key grant.RoleKey, o grant.Object) *fault {
+	at := relName{key.SchemaName(), viewName(o.Path)}
+	if f := s.homeMine(at.database, key.RoleName()); f != nil {
+		return f
 	}
+	if r := s.rels[at]; r != nil && r.kind != "VIEW" {
+		return faultf(platform.NotOurs, "%s.%s exists and is not ours: drop it", at.database, at.name)
+	}
+	return nil
+}
+
+func (b *builder) home(home, role string) {
 	if b.s.book.homes[home] != role {
 		b.add("the database of the masked views is ours", "INSERT INTO assent.homes (name, role) VALUES ("+literal(home)+", "+literal(role)+")")
 		b.s.book.homes[home] = role
@@ -89,7 +97,6 @@ func (b *builder) home(home, role string) error {
 		b.add("make the database of the masked views", "CREATE DATABASE "+ident(home)+" CHARACTER SET utf8mb4"+comment)
 		b.s.databases[home] = homeMark(b.s)
 	}
-	return nil
 }
 
 // view makes one view, or makes it anew where its definition or the server's
@@ -103,9 +110,6 @@ func (b *builder) view(role, home string, o grant.Object) error {
 	}
 	b.grantColumns("the view shows or masks these columns", viewsOwner, base.relName, "SELECT", reads(o))
 	have := b.s.rels[at]
-	if have != nil && (have.kind != "VIEW" || have.definer != "" && have.definer != viewsOwner.String()) {
-		return faultf(platform.NotOurs, "%s.%s exists and is not ours: drop it", at.database, at.name)
-	}
 	if have == nil || !b.s.intact(have, role, digest(text)) {
 		b.checkPatterns(o)
 		b.add("mask "+dotted(o.Path), text)
@@ -139,6 +143,9 @@ func (s *snapshot) intact(r *relation, role, text string) bool {
 }
 
 func (b *builder) dropView(at relName) {
+	if b.s.homeMine(at.database, b.s.book.views[at].role) != nil {
+		return // it shows as left over
+	}
 	if r := b.s.rels[at]; r != nil && r.kind == "VIEW" {
 		b.add("the view is no longer right", "DROP VIEW "+ident(at.database, at.name))
 		delete(b.s.rels, at)
