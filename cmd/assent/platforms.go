@@ -90,6 +90,9 @@ func openPostgres(ctx context.Context, _ *workspace, c *resource.Connection) (pl
 func openMySQL(ctx context.Context, _ *workspace, c *resource.Connection) (platform.Platform, error) {
 	cfg := mysql.Config{Connection: c.Ref().Name, Host: c.Spec.Endpoint.Host, Port: c.Spec.Endpoint.Port, TLS: c.Spec.Endpoint.TLS}
 	var err error
+	if cfg.CA, err = authorities(c); err != nil {
+		return nil, err
+	}
 	if cfg.User, cfg.Password, err = login(c); err != nil {
 		return nil, err
 	}

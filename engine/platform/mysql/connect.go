@@ -2,8 +2,6 @@ package mysql
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -41,31 +39,11 @@ func (m *MySQL) driverConfig() (*mysql.Config, error) {
 		"sql_mode": literal(sqlMode), "time_zone": "'+00:00'",
 		"lock_wait_timeout": "2", "innodb_lock_wait_timeout": "2",
 	}
-	switch m.cfg.TLS {
-	case "", "verify-full":
-		c.TLS = &tls.Config{ServerName: m.cfg.Host, MinVersion: tls.VersionTLS12}
-	case "verify-ca":
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, VerifyConnection: verifyChain} //nolint:gosec // verifyChain does it
-	case "require":
-		c.TLS = &tls.Config{MinVersion: tls.VersionTLS12, InsecureSkipVerify: true} //nolint:gosec // as the connection asks
-	case "disable":
-	default:
-		return nil, &platform.Error{
-			Connection: m.cfg.Connection, Code: platform.Unreachable, Hint: "use verify-full, verify-ca, require or disable",
-			Err: fmt.Errorf("parse connection settings: no tls mode %q", m.cfg.TLS),
-		}
+	var err error
+	if c.TLS, err = m.trust(); err != nil {
+		return nil, err
 	}
 	return c, nil
-}
-
-// verifyChain checks who issued the server's certificate, and not its name.
-func verifyChain(state tls.ConnectionState) error {
-	opts := x509.VerifyOptions{Intermediates: x509.NewCertPool()}
-	for _, c := range state.PeerCertificates[1:] {
-		opts.Intermediates.AddCert(c)
-	}
-	_, err := state.PeerCertificates[0].Verify(opts)
-	return err
 }
 
 // connect gives the one connection, made anew where it was lost. The caller
@@ -140,12 +118,8 @@ func isServer(err error) bool {
 //	1045 1698 1130 1862 4151 login     wrong-credential
 //	else                               as reason has it
 func loginReason(err error) (platform.Code, string) {
-	var unknown x509.UnknownAuthorityError
-	var name x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var verify *tls.CertificateVerificationError
-	if errors.As(err, &unknown) || errors.As(err, &name) || errors.As(err, &invalid) || errors.As(err, &verify) || errors.Is(err, mysql.ErrNoTLS) {
-		return platform.Untrusted, "give the server a certificate that this machine trusts for the connection's host, or choose another tls mode"
+	if hint := distrust(err); hint != "" {
+		return platform.Untrusted, hint
 	}
 	var my *mysql.MySQLError
 	if errors.As(err, &my) {

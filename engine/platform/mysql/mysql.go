@@ -96,7 +96,8 @@ type Config struct {
 	Connection resource.Name // the name that grants on this server carry
 	Host       string
 	Port       int    // 3306 where zero
-	TLS        string // verify-full where empty, verify-ca, require, disable
+	TLS        string // verify-full where empty, verify-ca; on loopback alone require, disable
+	CA         []byte // certificates (PEM) of the authorities to trust; the machine's where empty
 	User       string
 	Password   string
 	// NoEndSessions leaves the open sessions of a person whose access ended
