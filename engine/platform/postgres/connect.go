@@ -160,6 +160,7 @@ func scrub(err error) error {
 //	42704 absent role           no-such-account
 //	42501 may not               no-right
 //	25006 read-only             no-right
+//	54000 list of privileges full  unsupported
 //	busyStates                  busy
 //	2BP01 others depend on it   not-ours
 //	other data or syntax error  unsupported
@@ -192,6 +193,8 @@ func reason(err error) (platform.Code, string) {
 		return platform.NoRight, "give the engine's account the rights that the setup statements list"
 	case pg.Code == "25006":
 		return platform.NoRight, "the server takes no changes, as a standby does: point the connection at the primary server"
+	case pg.Code == "54000":
+		return platform.Unsupported, "the list of privileges is full (about 2,400 grantees): take back what others granted to people one by one"
 	case busyState(pg.Code):
 		return platform.Busy, "nothing to do: it is tried again in the next round"
 	case pg.Code == "2BP01":
