@@ -168,7 +168,7 @@ func (b *brown) imports() {
 	_, id, _ := strings.Cut(out, "opened ")
 	id, _, _ = strings.Cut(id, "\n")
 	holds(b.t, b.ok("explain", id), "locked   public", "superuser")
-	holds(b.t, b.ok(append(args, "--propose")...), "0 requests", "an earlier import proposed it in "+id)
+	holds(b.t, b.ok(append(args, "--propose")...), "0 requests", "by an earlier import: "+id)
 	if after := b.acls(); after != before {
 		b.t.Errorf("an import changed the platform from %s to %s", before, after)
 	}

@@ -161,8 +161,10 @@ func (w *workspace) propose(ctx context.Context, c *resource.Connection, me *res
 	}
 	for _, a := range p.Asked {
 		one := imported{Asked: a, File: repo.FileFor(a.Request, requestFolder(a.Request.Spec.Target))}
-		if in := waiting(one.File); in != "" {
-			rep.lock(a, "proposed-already", "an earlier import proposed it in "+in)
+		if in := waiting[one.File]; in != "" {
+			for _, f := range a.For {
+				rep.Known = append(rep.Known, adopt.Known{Foreign: f, By: []resource.Ref{a.Request.Ref()}, In: in})
+			}
 			continue
 		}
 		if err := w.fillImported(&one, o); err != nil {

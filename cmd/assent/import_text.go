@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/assent-dev/assent/engine/adopt"
@@ -21,29 +24,33 @@ import (
 // importPrefix begins the names of import pull requests of a connection.
 func importPrefix(connection resource.Name) string { return "import-" + string(connection) + "-" }
 
-// proposedBefore tells in which import pull request, open or not, a file is.
-func (w *workspace) proposedBefore(connection resource.Name) (func(file string) string, error) {
+// proposedBefore tells which files are in an import pull request, open or not,
+// and in which.
+func (w *workspace) proposedBefore(connection resource.Name) (map[string]string, error) {
 	const heads = "refs/heads/request/"
 	refs, err := w.db.Refs(heads + importPrefix(connection))
 	if err != nil {
 		return nil, fmt.Errorf("list import pull requests: %w", err)
 	}
-	trees := map[string]gitdb.OID{}
+	in := map[string]string{}
 	for _, r := range refs {
 		c, err := w.db.Commit(r.OID)
+		if err != nil || len(c.Parents) != 1 {
+			return nil, fmt.Errorf("read %s: %w", r.Name, errors.Join(err, errors.New("it is not as an import made it")))
+		}
+		was, err := w.db.Commit(c.Parents[0])
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", r.Name, err)
 		}
-		trees[strings.TrimPrefix(r.Name, heads)] = c.Tree
-	}
-	return func(file string) string {
-		for name, tree := range trees {
-			if _, ok, err := w.db.Find(tree, file); err == nil && ok {
-				return name
-			}
+		changes, err := w.db.Diff(was.Tree, c.Tree)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", r.Name, err)
 		}
-		return ""
-	}, nil
+		for _, x := range changes {
+			in[x.Path] = strings.TrimPrefix(r.Name, heads)
+		}
+	}
+	return in, nil
 }
 
 // openImport opens the pull request and says in a comment what is not in it.
@@ -96,6 +103,15 @@ func writeImport(out io.Writer, rep importReport, o importOptions) {
 		case i == maxImportLines:
 			fmt.Fprintf(out, "… and %d more; -o json has all\n", len(rep.Requests)-i)
 		}
+	}
+	proposed := map[string]int{}
+	for _, k := range rep.Known {
+		if k.In != "" {
+			proposed[k.In]++
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(proposed)) {
+		fmt.Fprintf(out, "asked    for %d accesses by an earlier import: %s\n", proposed[name], name)
 	}
 	writeLocked(out, rep.Locked, maxImportLines)
 	for _, path := range rep.Unread {

@@ -55,6 +55,8 @@ type Locked struct {
 type Known struct {
 	platform.Foreign
 	By []resource.Ref `json:"by"`
+	// In is the pull request that asks for it; empty for what is on main.
+	In string `json:"in,omitempty"`
 }
 
 // Propose sorts what others gave on a connection. The same input gives the same
@@ -228,7 +230,7 @@ func (b *proposer) ask(principal string, who []guess, items []platform.Foreign) 
 		case d == nil:
 			b.lock(f, "no-source")
 		case len(refs) > 0:
-			b.out.Known = append(b.out.Known, Known{f, refs})
+			b.out.Known = append(b.out.Known, Known{Foreign: f, By: refs})
 		default:
 			h.add(d, f)
 			if f.Grantable {
@@ -258,20 +260,19 @@ func leftReason(f platform.Foreign) string {
 
 // lockReasons are why an access cannot be asked for, and what to do about it.
 var lockReasons = map[string][2]string{
-	"public":           {"it is everybody's, and no request is for everybody", "its grantor takes it back from PUBLIC, and those who need it ask"},
-	"to-our-role":      {"somebody gave it to a role of ours, so all its members have it", "its grantor takes it back; a product opens what its members should have"},
-	"membership":       {"somebody put the account into a role of ours behind Assent", "its grantor takes it out; a request lets it in"},
-	"no-members":       {"the role has no members who could log in, so nobody has it", "its owner drops the role, or its grantor takes the privilege back"},
-	"no-source":        {"no data source declares the object", "`assent discover` it, review the file, and import again"},
-	"grant-option":     {"it may be passed on, and no request gives that", "its grantor takes the option back: REVOKE GRANT OPTION FOR …"},
-	"columns":          {"it is on columns that no data source declares, or differs between columns", "a request for columns, or a product with fewer columns, by hand"},
-	"part-of-write":    {"to write means SELECT, INSERT, UPDATE and DELETE on a whole table without masks; this is a part of that", "ask to write by hand, or leave it with its grantor"},
-	"other-privilege":  {"no access level has this privilege", "leave it with its grantor"},
-	"unknown-account":  {"no user is known to have this account", "add it to accounts in the user's file, or import as it is later"},
-	"ambiguous":        {"the account could be that of several users", "state it in accounts of the right user's file"},
-	"inactive":         {"the account is that of somebody who is not here any more", "its grantor takes it back"},
-	"invalid":          {"the request would be refused", "mend what it says, and import again"},
-	"proposed-already": {"an earlier import proposed it", "look at that pull request"},
+	"public":          {"it is everybody's, and no request is for everybody", "its grantor takes it back from PUBLIC, and those who need it ask"},
+	"to-our-role":     {"somebody gave it to a role of ours, so all its members have it", "its grantor takes it back; a product opens what its members should have"},
+	"membership":      {"somebody put the account into a role of ours behind Assent", "its grantor takes it out; a request lets it in"},
+	"no-members":      {"the role has no members who could log in, so nobody has it", "its owner drops the role, or its grantor takes the privilege back"},
+	"no-source":       {"no data source declares the object", "`assent discover` it, review the file, and import again"},
+	"grant-option":    {"it may be passed on, and no request gives that", "its grantor takes the option back: REVOKE GRANT OPTION FOR …"},
+	"columns":         {"it is on columns that no data source declares, or differs between columns", "a request for columns, or a product with fewer columns, by hand"},
+	"part-of-write":   {"to write means SELECT, INSERT, UPDATE and DELETE on a whole table without masks; this is a part of that", "ask to write by hand, or leave it with its grantor"},
+	"other-privilege": {"no access level has this privilege", "leave it with its grantor"},
+	"unknown-account": {"no user is known to have this account", "add it to accounts in the user's file, or import as it is later"},
+	"ambiguous":       {"the account could be that of several users", "state it in accounts of the right user's file"},
+	"inactive":        {"the account is that of somebody who is not here any more", "its grantor takes it back"},
+	"invalid":         {"the request would be refused", "mend what it says, and import again"},
 
 	platform.StandsSuper:     {"a superuser is not checked at all", "keep such accounts few, and nobody's own"},
 	platform.StandsOwner:     {"an owner may do everything with what it owns", "give the object to a role that nobody logs in as"},

@@ -34,7 +34,7 @@ func (b *proposer) whole(principal string, who []guess, level resource.AccessLev
 		has[name] = one
 		if refs := b.askedBefore(who, name, level); len(refs) > 0 {
 			for _, f := range one.take(level) {
-				b.out.Known = append(b.out.Known, Known{f, refs})
+				b.out.Known = append(b.out.Known, Known{Foreign: f, By: refs})
 			}
 		}
 	}
@@ -190,7 +190,7 @@ func (b *proposer) resolveNames() {
 			continue
 		}
 		for _, f := range a.For {
-			b.out.Known = append(b.out.Known, Known{f, []resource.Ref{{Kind: resource.KindAccessRequest, Name: a.Name}}})
+			b.out.Known = append(b.out.Known, Known{Foreign: f, By: []resource.Ref{{Kind: resource.KindAccessRequest, Name: a.Name}}})
 		}
 	}
 	b.out.Asked = out
