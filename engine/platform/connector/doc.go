@@ -1,7 +1,7 @@
 // Package connector is a platform that somebody else wrote: a program of its
 // own, the connector, that Assent starts and speaks with in JSON lines over
-// stdin and stdout. protocol.json is the protocol as a JSON Schema, and
-// examples/connector is one connector and the protocol in prose.
+// stdin and stdout. examples/connector is one connector, and has the protocol in
+// prose and as a JSON Schema.
 //
 // A connector is trusted with the platform, and with nothing more. Who may run
 // what is the operator's to say: Find takes a name, never a path, and looks in
