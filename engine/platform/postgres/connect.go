@@ -27,8 +27,12 @@ func settings() map[string]string {
 		"idle_in_transaction_session_timeout": "60s",
 		"standard_conforming_strings":         "on",
 		"client_min_messages":                 "notice",
-		"DateStyle":                           "ISO, MDY",
-		"TimeZone":                            "UTC",
+		// An engine whose machine died holds its lock for a minute, not for hours.
+		"tcp_keepalives_idle":     "30",
+		"tcp_keepalives_interval": "10",
+		"tcp_keepalives_count":    "3",
+		"DateStyle":               "ISO, MDY",
+		"TimeZone":                "UTC",
 	}
 }
 
