@@ -65,6 +65,8 @@ type Custody struct {
 	Emergencies review.Emergencies
 	// Applied are the grants that were applied and not revoked since, as recorded.
 	Applied map[grant.Key]grant.Grant
+	// Roles are the roles that were provisioned and not retired since, as recorded.
+	Roles map[grant.RoleKey]grant.Role
 	// Servers is the server that each connection was last seen to be.
 	Servers map[resource.Name]string
 	// Merges are the merge commits that have a record.
@@ -128,7 +130,7 @@ func (a *Auditor) Custody(ctx context.Context, main gitdb.OID) (Custody, error) 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	c := Custody{
-		Main: main, Approvals: grant.Determinations{}, Applied: map[grant.Key]grant.Grant{},
+		Main: main, Approvals: grant.Determinations{}, Applied: map[grant.Key]grant.Grant{}, Roles: map[grant.RoleKey]grant.Role{},
 		Dropped: map[resource.Name]Dropped{},
 		Servers: map[resource.Name]string{}, Merges: map[gitdb.OID]bool{}, Observed: map[string]bool{}, Confirmed: map[string]bool{},
 	}
@@ -225,6 +227,12 @@ func applyEffect(c *Custody, v ledger.Verified) error {
 	}
 	if v.Type == ledger.TypeRevoked && change.Reason != plan.ReasonExpired || change.PriorRole != nil {
 		c.useConfirmations()
+	}
+	switch {
+	case change.Action == plan.Provision && change.Role != nil:
+		c.Roles[change.Role.RoleKey] = *change.Role
+	case change.Action == plan.Retire && change.Role != nil:
+		delete(c.Roles, change.Role.RoleKey)
 	}
 	if change.Grant == nil {
 		return nil

@@ -59,7 +59,7 @@ func TestDriftIsToldAndNothingIsChanged(t *testing.T) {
 	must(t, box.RevokeByHand(ctx, "ana", roleOf(orders)))
 	must(t, box.AddByHand(ctx, "ben", roleOf(orders)))
 	must(t, box.DropColumn(ctx, []string{"shop", "public", "customers"}, "country"))
-	want := []string{"missing customer-orders ana drift", "extra customer-orders ben unexpected", "altered customer-orders product; shop.public.customers is not open"}
+	want := []string{"missing customer-orders ana drift", "extra customer-orders ben unexpected", "altered customer-orders drift; shop.public.customers is not open"}
 	rep := w.drifts(want...)
 	if !rep.Drifted() || rep.Partial() {
 		t.Errorf("drifted %v, partial %v", rep.Drifted(), rep.Partial())

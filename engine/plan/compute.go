@@ -30,6 +30,9 @@ type Desired struct {
 	// Applied holds the grants that the ledger says were applied and not
 	// revoked since: one that is missing on the platform is drift.
 	Applied map[grant.Key]bool
+	// AppliedRoles holds the roles as the ledger says they were last provisioned:
+	// one that is wanted just so, and is not so on the platform, is drift.
+	AppliedRoles map[grant.RoleKey]grant.Role
 }
 
 // Compute orders what has to change so that the observed platforms become as
@@ -44,8 +47,8 @@ type Desired struct {
 //	-         grant    -                     grant (drift where the ledger says applied)
 //	grant     grant    end, or requests       extend
 //	role      -        -                     retire
-//	-         role     -                     provision
-//	role      role     objects               provision
+//	-         role     -                     provision (drift where the ledger says applied, just so)
+//	role      role     objects               provision (likewise)
 //	unknown   -        ended as above        revoke, expired
 //	unknown   any      otherwise             nothing
 //
@@ -123,12 +126,17 @@ func diff(desired Desired, o Observed) []Change {
 	}
 	for key, r := range wantedRoles {
 		prior, ok := hadRoles[key]
-		switch {
-		case !ok:
-			out = append(out, Change{Action: Provision, Reason: ReasonProduct, Role: &r})
-		case !sameObjects(prior, r):
-			out = append(out, Change{Action: Provision, Reason: ReasonProduct, Role: &r, PriorRole: &prior})
+		if ok && sameObjects(prior, r) {
+			continue
 		}
+		c := Change{Action: Provision, Reason: ReasonProduct, Role: &r}
+		if ok {
+			c.PriorRole = &prior
+		}
+		if applied, ok := desired.AppliedRoles[key]; ok && sameObjects(applied, r) {
+			c.Reason = ReasonDrift
+		}
+		out = append(out, c)
 	}
 	for key, g := range wanted {
 		prior, ok := had[key]

@@ -95,6 +95,12 @@ func TestCompute(t *testing.T) {
 			[]string{"provision orders: product"}},
 		{"other mask", plan.Desired{State: state([]grant.Role{role("orders", masked(table("orders", "id"), 0, resource.Mask{Type: resource.MaskHash}))})},
 			state([]grant.Role{role("orders", masked(table("orders", "id"), 0, resource.Mask{Type: resource.MaskNull}))}), []string{"provision orders: product"}},
+		{"a mask taken off behind our back", plan.Desired{State: state([]grant.Role{orders}), AppliedRoles: map[grant.RoleKey]grant.Role{orders.RoleKey: orders}},
+			state([]grant.Role{role("orders", table("orders", "id"))}), []string{"provision orders: drift"}},
+		{"a role dropped behind our back", plan.Desired{State: state([]grant.Role{orders}), AppliedRoles: map[grant.RoleKey]grant.Role{orders.RoleKey: orders}},
+			grant.State{}, []string{"provision orders: drift"}},
+		{"another product than was applied", plan.Desired{State: state([]grant.Role{orders}), AppliedRoles: map[grant.RoleKey]grant.Role{orders.RoleKey: role("orders")}},
+			state([]grant.Role{role("orders")}), []string{"provision orders: product"}},
 		{"new column", plan.Desired{State: state([]grant.Role{role("orders", table("orders", "id", "total", "note"))})}, state([]grant.Role{orders}), []string{"provision orders: product"}},
 	}
 	for _, tt := range tests {

@@ -380,7 +380,7 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 
 // desired is what should be, with what the ledger knows of it.
 func (rd *round) desired() plan.Desired {
-	d := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Left: grant.LeftAccounts(rd.set, rd.report.At), Applied: map[grant.Key]bool{}}
+	d := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Left: grant.LeftAccounts(rd.set, rd.report.At), Applied: map[grant.Key]bool{}, AppliedRoles: rd.custody.Roles}
 	for key := range rd.custody.Applied {
 		d.Applied[key] = true
 	}
