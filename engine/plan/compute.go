@@ -109,11 +109,12 @@ func dueExpiries(desired Desired, o Observed) []Change {
 func diff(desired Desired, o Observed) []Change {
 	wanted, had := grantsOf(desired.State, o.Connection), grantsOf(o.State, o.Connection)
 	wantedRoles, hadRoles := rolesOf(desired.State, o.Connection), rolesOf(o.State, o.Connection)
+	stays := staysOf(wanted)
 	var out []Change
 	for key, g := range had {
 		if _, ok := wanted[key]; !ok {
 			reason := lossReason(desired, g)
-			if reason == ReasonWithdrawn && moves(g, wanted, hadRoles, wantedRoles) {
+			if reason == ReasonWithdrawn && moves(g, stays, hadRoles, wantedRoles) {
 				reason = ReasonMoved
 			}
 			out = append(out, Change{Action: Revoke, Reason: reason, Grant: &g, PriorGrant: &g})
@@ -156,13 +157,28 @@ func diff(desired Desired, o Observed) []Change {
 // moves reports whether a principal that leaves a role enters another one of the
 // same scope and level, such as at either end of a masking exception, and sees
 // no column less there.
-func moves(g grant.Grant, wanted map[grant.Key]grant.Grant, had, will map[grant.RoleKey]grant.Role) bool {
-	for key := range wanted {
-		if key.Principal == g.Principal && key.Scope == g.Scope && key.Access == g.Access {
-			return !losesObject(had[g.RoleKey], will[key.RoleKey])
+func moves(g grant.Grant, stays map[stay]grant.RoleKey, had, will map[grant.RoleKey]grant.Role) bool {
+	to, ok := stays[stayOf(g)]
+	return ok && !losesObject(had[g.RoleKey], will[to])
+}
+
+// stay is a scope and level at which a principal has some role.
+type stay struct {
+	principal string
+	scope     resource.Ref
+	access    resource.AccessLevel
+}
+
+func stayOf(g grant.Grant) stay { return stay{g.Principal, g.Scope, g.Access} }
+
+func staysOf(wanted map[grant.Key]grant.Grant) map[stay]grant.RoleKey {
+	out := make(map[stay]grant.RoleKey, len(wanted))
+	for key, g := range wanted {
+		if have, ok := out[stayOf(g)]; !ok || key.RoleKey.Compare(have) < 0 {
+			out[stayOf(g)] = key.RoleKey
 		}
 	}
-	return false
+	return out
 }
 
 func lossReason(desired Desired, g grant.Grant) Reason {
@@ -270,11 +286,16 @@ func cost(c Change, members map[grant.RoleKey]int) int {
 }
 
 func losesObject(prior, now grant.Role) bool {
+	next := 0 // both are ordered, so that the object is nearly always the next one
 	for _, p := range prior.Objects {
-		i := slices.IndexFunc(now.Objects, func(o grant.Object) bool { return slices.Equal(o.Path, p.Path) })
+		i := next
+		if i >= len(now.Objects) || !slices.Equal(now.Objects[i].Path, p.Path) {
+			i = slices.IndexFunc(now.Objects, func(o grant.Object) bool { return slices.Equal(o.Path, p.Path) })
+		}
 		if i < 0 {
 			return true
 		}
+		next = i + 1
 		for _, c := range p.Columns {
 			if !slices.ContainsFunc(now.Objects[i].Columns, func(d grant.Column) bool { return d.Name == c.Name }) {
 				return true
