@@ -82,6 +82,17 @@ func (r *role) has(account string, version int) bool {
 	return r.member[account]
 }
 
+// holds reports whether an account is a member, whoever let it in.
+func (r *role) holds(account string) bool {
+	if r.anybody == nil {
+		r.anybody = make(map[string]bool, len(r.members))
+		for _, m := range r.members {
+			r.anybody[m.account] = true
+		}
+	}
+	return r.anybody[account]
+}
+
 // memberRow keeps the row of a grant, unless the books have it already.
 func (b *builder) memberRow(name string, g grant.Grant) {
 	k := memberKey{name, g.Principal}

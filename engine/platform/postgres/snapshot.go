@@ -53,8 +53,8 @@ type role struct {
 	planned   bool
 	// inherits says that a login has what its roles have; see pg_roles.rolinherit.
 	inherits bool
-	// member finds members by account; see has.
-	member map[string]bool
+	// member and anybody find members by account; see has and holds.
+	member, anybody map[string]bool
 }
 
 // membership is one row of pg_auth_members, seen from the role.
