@@ -20,7 +20,7 @@ GOLANGCI := $(shell p=$$(command -v golangci-lint) && [ "$$($$p version --short 
 
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## bin/assent
@@ -80,6 +80,16 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 .PHONY: bench
 bench: ## every benchmark, BENCHTIME (1x) each
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem -timeout $(TIMEOUT) ./...
+
+# The peers that are measured beside psql and Ansible, where these name a binary:
+# ASSENT_BENCH_LDAP2PG, ASSENT_BENCH_PGBEDROCK, ASSENT_BENCH_TERRAFORM.
+.PHONY: bench-platforms
+bench-platforms: ## grants against raw SQL and other tools, as ratios; fails where a goal is missed
+	ASSENT_BENCH=1 $(GO) test -run '^TestBenchPlatforms$$' -v -count 1 -timeout 120m ./engine/platform/postgres
+
+.PHONY: soak
+soak: ## the random tests of the platforms, ASSENT_SOAK_ROUNDS (1000) rounds each
+	ASSENT_SOAK_ROUNDS=$${ASSENT_SOAK_ROUNDS:-1000} $(GO) test -run 'ForeignItems|WritersAndDDL' -v -count 1 -timeout 60m ./engine/platform/postgres
 
 .PHONY: demo
 demo: ## one request from asking to revoking, in a throw-away folder

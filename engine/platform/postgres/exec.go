@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -108,7 +109,7 @@ func (r *run) hook(ctx context.Context, sql string) error {
 
 // txs runs atoms, in transactions of bounded size.
 func (r *run) txs(ctx context.Context, atoms []atom) error {
-	for _, stmts := range transactions(atoms) {
+	for _, stmts := range transactions(atoms, cmp.Or(r.p.weight, maxWeight)) {
 		if err := r.tx(ctx, stmts, true); err != nil {
 			return err
 		}

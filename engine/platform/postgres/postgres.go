@@ -87,6 +87,8 @@ type Postgres struct {
 	// before, where set, is called ahead of each statement that writes, BEGIN
 	// and COMMIT among them; an error stops the transaction. Tests fail the engine with it.
 	before func(ctx context.Context, sql string) error
+	// weight bounds a transaction, where tests want another bound than maxWeight.
+	weight int
 }
 
 // Open checks the configuration. The connection is made by the first call that

@@ -55,7 +55,7 @@ const (
 	maxGrantees = 100
 	maxRows     = 500
 	maxBytes    = 1 << 20
-	maxWeight   = 5000
+	maxWeight   = 2500
 )
 
 // atom is what has to happen in one transaction.
@@ -73,7 +73,7 @@ func statements(atoms []atom) []platform.Statement {
 }
 
 // transactions packs atoms, in order, into transactions of bounded size.
-func transactions(atoms []atom) [][]platform.Statement {
+func transactions(atoms []atom, weight int) [][]platform.Statement {
 	var out [][]platform.Statement
 	room := 0
 	for _, a := range atoms {
@@ -83,7 +83,7 @@ func transactions(atoms []atom) [][]platform.Statement {
 			continue
 		}
 		out = append(out, slices.Clone(a.stmts))
-		room = maxWeight - a.weight
+		room = weight - a.weight
 	}
 	return out
 }
