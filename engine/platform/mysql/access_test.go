@@ -145,6 +145,7 @@ func TestRevocationEndsSessions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
+			defer prepared.Close()
 			var n int
 			if err := prepared.QueryRowContext(t.Context()).Scan(&n); err != nil || n != 2 {
 				t.Fatal(n, err)

@@ -150,6 +150,9 @@ func (r *run) start(ctx context.Context) error {
 			}
 		}
 	}
+	if err := r.tooBroad(); err != nil {
+		return err
+	}
 	if r.s.book == nil && len(r.batch.Changes) == 0 && r.batch.Mark.Seq == 0 {
 		return nil
 	}

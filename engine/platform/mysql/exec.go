@@ -59,7 +59,7 @@ func (r *run) end(ctx context.Context, user string) (int, string, error) {
 	if err := r.hook(ctx, stmt.Text); err != nil {
 		return 0, "", err
 	}
-	n, err := r.kill(ctx, user, stmt.Text)
+	n, err := r.kill(ctx, stmt.Text)
 	if isServer(err) {
 		if code, _ := reason(err); code != platform.Busy {
 			return n, "open sessions of " + user + " could not be ended (" + err.Error() + "): grant CONNECTION ADMIN to the engine's account", nil
@@ -68,7 +68,7 @@ func (r *run) end(ctx context.Context, user string) (int, string, error) {
 	return n, "", err
 }
 
-func (r *run) kill(ctx context.Context, user, text string) (int, error) {
+func (r *run) kill(ctx context.Context, text string) (int, error) {
 	if !r.s.oracle {
 		res, err := r.m.conn.ExecContext(ctx, text)
 		if err != nil {
@@ -106,7 +106,7 @@ func (r *run) all(ctx context.Context, stmts []platform.Statement) error {
 		return nil
 	}
 	if r.fenced {
-		res, err := r.m.conn.ExecContext(ctx, "UPDATE assent.meta SET epoch = epoch + 1 WHERE epoch = "+number(r.epoch))
+		res, err := r.m.conn.ExecContext(ctx, "UPDATE assent.meta SET epoch = epoch + 1 WHERE epoch = ?", r.epoch)
 		if err != nil {
 			return err
 		}

@@ -58,8 +58,7 @@ func (k masker) regexFlags() string {
 	return "(?-smxUJ)"
 }
 
-// expression is what a view shows for the column, and whether it reads the
-// column at all.
+// expression is what a view shows for the column.
 //
 //	null      NULL, of a type like the column's
 //	constant  the value: a number or a date where the column is one, else text
@@ -70,37 +69,31 @@ func (k masker) regexFlags() string {
 //	round     numbers, rounded; numbers written as text likewise, other text NULL
 //	truncate  the start of the unit, in UTC; of ISO dates written as text likewise
 //	          as text, other text NULL
-func (k masker) expression(c column, m *resource.Mask) (sql string, reads bool, err error) {
+func (k masker) expression(c column, m *resource.Mask) (string, error) {
 	if m == nil {
-		return ref(c), true, nil
+		return ref(c), nil
 	}
 	switch m.Type {
 	case resource.MaskNull:
-		return "CAST(NULL AS " + like(c) + ")", false, nil
+		return "CAST(NULL AS " + like(c) + ")", nil
 	case resource.MaskConstant:
-		sql, err := constant(c, m.Value)
-		return sql, false, err
+		return constant(c, m.Value)
 	case resource.MaskHash:
-		sql, err := hash(c)
-		return sql, true, err
+		return hash(c)
 	case resource.MaskRegex:
 		t, err := text(c)
 		if err != nil {
-			return "", false, err
+			return "", err
 		}
-		sql, err := k.regex(t, *m)
-		return sql, true, err
+		return k.regex(t, *m)
 	case resource.MaskPartial:
-		sql, err := partial(c, m.KeepFirst, m.KeepLast)
-		return sql, true, err
+		return partial(c, m.KeepFirst, m.KeepLast)
 	case resource.MaskRound:
-		sql, err := k.round(c, m.Digits)
-		return sql, true, err
+		return k.round(c, m.Digits)
 	case resource.MaskTruncate:
-		sql, err := k.truncate(c, m.Unit)
-		return sql, true, err
+		return k.truncate(c, m.Unit)
 	default:
-		return "", false, fmt.Errorf("mask column %s: no mask type %q", c.name, m.Type)
+		return "", fmt.Errorf("mask column %s: no mask type %q", c.name, m.Type)
 	}
 }
 

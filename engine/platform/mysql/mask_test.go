@@ -1,6 +1,8 @@
 package mysql
 
 import (
+	"context"
+	"database/sql"
 	"fmt"
 	"slices"
 	"strings"
@@ -74,17 +76,20 @@ func (f *fixture) session(account string, statements ...string) ([][]string, err
 	defer conn.Close()
 	var out [][]string
 	for _, s := range statements {
-		rows, err := conn.QueryContext(f.t.Context(), s)
-		if err != nil {
-			return nil, err
-		}
-		out, err = texts(rows)
-		_ = rows.Close()
-		if err != nil {
+		if out, err = query(f.t.Context(), conn, s); err != nil {
 			return nil, err
 		}
 	}
 	return out, nil
+}
+
+func query(ctx context.Context, conn *sql.Conn, text string) ([][]string, error) {
+	rows, err := conn.QueryContext(ctx, text)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	return texts(rows)
 }
 
 // Nothing that a consumer can ask shows the salt, or how a view is made.

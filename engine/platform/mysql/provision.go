@@ -149,7 +149,7 @@ func (s *snapshot) serveObject(key grant.RoleKey, o grant.Object) (grant.Object,
 			return grant.Object{}, faultf(platform.Unsupported, "%s lists column %s twice: list it once", dotted(o.Path), c.Name)
 		}
 		listed[c.Name] = true
-		if _, _, err := (masker{s.oracle}).expression(have, c.Mask); err != nil {
+		if _, err := (masker{s.oracle}).expression(have, c.Mask); err != nil {
 			return grant.Object{}, faultf(platform.Unsupported, "%s: %v", dotted(o.Path), err)
 		}
 		kept.Columns = append(kept.Columns, c)

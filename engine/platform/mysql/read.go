@@ -110,6 +110,7 @@ func (s *snapshot) readServer(r *reader, _ *wanted) {
 	if s.oracle {
 		id = "@@server_uuid"
 	}
+	s.readOwn(r)
 	r.each("SELECT "+id, func(row []string) error {
 		s.serverID = row[0]
 		return nil

@@ -178,12 +178,12 @@ func covers(pattern string, wild bool, database string) bool {
 			ends = next
 			continue
 		}
-		any := p[i] == '_'
+		one := p[i] == '_'
 		if p[i] == '\\' && i+1 < len(p) {
 			i++
 		}
 		for j := range d {
-			next[j+1] = ends[j] && (any || p[i] == d[j])
+			next[j+1] = ends[j] && (one || p[i] == d[j])
 		}
 		ends = next
 	}

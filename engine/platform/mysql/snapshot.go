@@ -20,8 +20,10 @@ type snapshot struct {
 	oracle     bool // MySQL, not MariaDB: see "MySQL" in the package comment
 	serverID   string
 	engine     account
-	now        time.Time // by the server's clock
-	timers     bool      // the server runs events
+	global     map[string]bool // what the engine may do everywhere
+	super      bool            // which is everything
+	now        time.Time       // by the server's clock
+	timers     bool            // the server runs events
 
 	logins    map[account]*login // every account and role
 	byUser    map[string][]account

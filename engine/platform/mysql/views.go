@@ -13,7 +13,7 @@ func (s *snapshot) definition(home string, o grant.Object, r *relation) (string,
 	salted := false
 	for _, c := range o.Columns {
 		have, _ := r.column(c.Name)
-		sql, _, err := k.expression(have, c.Mask)
+		sql, err := k.expression(have, c.Mask)
 		if err != nil {
 			return "", err
 		}
