@@ -21,10 +21,15 @@ func Governed(set *resource.Set, connection resource.Name) func(platform.Foreign
 			reach[pathKey(d.Spec.Path[:n+1])] = true
 		}
 	}
-	return func(f platform.Foreign) bool { return reach[pathKey(f.Path)] || isMembership(f) }
+	return func(f platform.Foreign) bool {
+		return reach[pathKey(f.Path)] || isMembership(f) || len(reach) > 0 && everything(f)
+	}
 }
 
 func pathKey(path []string) string { return strings.Join(path, "\x00") }
+
+// everything reports whether a foreign access is on the whole server.
+func everything(f platform.Foreign) bool { return len(f.Path) == 1 && f.Path[0] == "*" }
 
 // isMembership reports whether a foreign access is to be in a role, which is no
 // privilege on an object.

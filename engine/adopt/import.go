@@ -227,6 +227,8 @@ func (b *proposer) ask(principal string, who []guess, items []platform.Foreign) 
 		switch {
 		case isMembership(f):
 			b.lock(f, "membership")
+		case d == nil && b.wide(f):
+			b.lock(f, platform.StandsDatabase)
 		case d == nil:
 			b.lock(f, "no-source")
 		case len(refs) > 0:
@@ -245,6 +247,19 @@ func (b *proposer) ask(principal string, who []guess, items []platform.Foreign) 
 	for _, f := range h.left() {
 		b.lock(f, leftReason(f))
 	}
+}
+
+// wide reports whether an access is on a level above declared sources.
+func (b *proposer) wide(f platform.Foreign) bool {
+	if everything(f) {
+		return true
+	}
+	for _, d := range b.sources {
+		if p := d.Spec.Path; len(f.Path) < len(p) && slices.Equal(f.Path, p[:len(f.Path)]) {
+			return true
+		}
+	}
+	return false
 }
 
 func leftReason(f platform.Foreign) string {
@@ -277,7 +292,7 @@ var lockReasons = map[string][2]string{
 	platform.StandsSuper:     {"a superuser is not checked at all", "keep such accounts few, and nobody's own"},
 	platform.StandsOwner:     {"an owner may do everything with what it owns", "give the object to a role that nobody logs in as"},
 	platform.StandsBuiltIn:   {"a role of the platform itself opens everything", "its grantor takes it out, once requests stand for what it needs"},
-	platform.StandsDatabase:  {"it is on the whole database", "leave it with its grantor"},
+	platform.StandsDatabase:  {"it is on a whole database or server, with all that will be made there", "ask for the path by hand, or leave it with its grantor"},
 	platform.StandsSchema:    {"it is on a schema, and not on its data", "leave it with its grantor"},
 	platform.StandsFunction:  {"the function works with its owner's rights, and may show anything the owner sees", "read the function, and close it if it shows governed data"},
 	platform.StandsByDefault: {"it opens tables that will be made", "its owner takes it back: ALTER DEFAULT PRIVILEGES … REVOKE; a request for a schema covers later tables too"},

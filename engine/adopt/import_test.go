@@ -116,6 +116,7 @@ func TestImportAsksForTheLargestThatIsAllThere(t *testing.T) {
 		{"a role of ours", []platform.Foreign{has("assent_x_read", "SELECT", "log")}, nil, []string{"to-our-role: assent_x_read SELECT shop.public.log"}},
 		{"a stranger", []platform.Foreign{has("zoe", "SELECT", "log")}, nil, []string{"unknown-account: zoe SELECT shop.public.log"}},
 		{"a table that nobody declared", []platform.Foreign{has("ana", "SELECT", "secret")}, nil, []string{"no-source: ana SELECT shop.public.secret"}},
+		{"a database", []platform.Foreign{{Principal: "ana", Privilege: "SELECT", Path: []string{"shop"}}, {Principal: "bn", Privilege: "SELECT", Path: []string{"*"}}}, nil, []string{"database-privilege: ana SELECT shop", "database-privilege: bn SELECT *"}},
 		{"an account stated in the user's file", []platform.Foreign{has("bn", "SELECT", "log")}, []string{"ben read dw/shop/public/log"}, nil},
 		{"a mail address", []platform.Foreign{has("Ana@Example.com", "SELECT", "log")}, []string{"ana read dw/shop/public/log"}, nil},
 		{"a name spelt otherwise", []platform.Foreign{has("Bo", "SELECT", "log")}, []string{"bo read dw/shop/public/log"}, nil},
