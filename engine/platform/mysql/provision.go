@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/platform"
@@ -116,9 +117,20 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	return can, worst
 }
 
+func tooLong(name string) bool { return utf8.RuneCountInString(name) > maxIdent }
+
+func badName(name string) *fault {
+	return faultf(platform.BadName, "%q has %d characters, and a name here at most %d: correct the data source", name, utf8.RuneCountInString(name), maxIdent)
+}
+
 func (s *snapshot) serveObject(key grant.RoleKey, o grant.Object) (grant.Object, *fault) {
 	if len(o.Path) != 2 {
 		return grant.Object{}, faultf(platform.Unsupported, "path %s is not database and table: correct the data source", dotted(o.Path))
+	}
+	for _, name := range o.Path {
+		if tooLong(name) {
+			return grant.Object{}, badName(name)
+		}
 	}
 	at := relName{o.Path[0], o.Path[1]}
 	if s.systemDatabase(at.database) || s.book != nil && s.book.homes[at.database] != "" {
@@ -143,6 +155,9 @@ func (s *snapshot) serveObject(key grant.RoleKey, o grant.Object) (grant.Object,
 		have, ok := r.column(c.Name)
 		if !ok {
 			lack = faultf(platform.NoColumn, "%s has no column %s: add it, or correct the data source", dotted(o.Path), c.Name)
+			if tooLong(c.Name) {
+				lack = badName(c.Name)
+			}
 			continue
 		}
 		if listed[c.Name] {
