@@ -1,0 +1,169 @@
+package gitdb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/go-git/go-git/v5"
+	"github.com/go-git/go-git/v5/config"
+	"github.com/go-git/go-git/v5/plumbing"
+	"github.com/go-git/go-git/v5/plumbing/transport"
+	"github.com/go-git/go-git/v5/plumbing/transport/http"
+)
+
+// Sentinels of remotes.
+var (
+	ErrRefused     = errors.New("the remote refused the credentials or the change")
+	ErrUnreachable = errors.New("the remote cannot be reached")
+)
+
+// Remote is another repository. Only references that are named are fetched or
+// pushed, never tags or all of it.
+type Remote struct {
+	URL string // of http or https, or a path; without credentials
+	// Token gives what to present as a password, asked for at every connection
+	// because it may be short-lived; nil for none.
+	Token func(ctx context.Context) (string, error)
+}
+
+// Fetch brings the remote's references among want, by name, to local ones of
+// the names given, wherever those were before, and tells where they are now.
+// One that the remote does not have is left out of the answer and removed here.
+func (d *DB) Fetch(ctx context.Context, from Remote, want map[string]string) (map[string]OID, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	remote, auth, err := d.remote(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := remote.ListContext(ctx, &git.ListOptions{Auth: auth})
+	if err != nil {
+		return nil, remoteErr("list references", err)
+	}
+	at := map[string]OID{}
+	var specs []config.RefSpec
+	for _, r := range listed {
+		local, ok := want[string(r.Name())]
+		if !ok || r.Type() != plumbing.HashReference {
+			continue
+		}
+		at[string(r.Name())] = OID(r.Hash().String())
+		specs = append(specs, config.RefSpec("+"+string(r.Name())+":"+local))
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if _, there := at[name]; !there {
+			if err := d.store.RemoveReference(plumbing.ReferenceName(want[name])); err != nil {
+				return nil, fmt.Errorf("forget %s: %w", want[name], err)
+			}
+		}
+	}
+	if len(specs) == 0 {
+		return at, nil
+	}
+	err = remote.FetchContext(ctx, &git.FetchOptions{RefSpecs: specs, Auth: auth, Tags: git.NoTags, Force: true})
+	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
+		return nil, remoteErr("fetch", err)
+	}
+	for name := range at { // what the fetch saw may be newer than what the list said
+		hash, err := d.reference(want[name])
+		if err != nil {
+			return nil, err
+		}
+		if hash.IsZero() {
+			return nil, fmt.Errorf("fetch %s: %w", name, ErrNotFound)
+		}
+		at[name] = OID(hash.String())
+	}
+	return at, nil
+}
+
+// Push moves a reference of the remote from old to a descendant of it, and fails
+// with ErrMoved where it is not at old any more. An empty old means that it must
+// not exist. The commit need not be referenced here.
+func (d *DB) Push(ctx context.Context, at Remote, name string, old, to OID) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	remote, auth, err := d.remote(ctx, at)
+	if err != nil {
+		return err
+	}
+	if err := d.sync(); err != nil {
+		return fmt.Errorf("push %s: %w", name, err)
+	}
+	o := &git.PushOptions{
+		RemoteName: remoteName, RefSpecs: []config.RefSpec{config.RefSpec(string(to) + ":" + name)}, Auth: auth,
+	}
+	if old != "" {
+		o.RequireRemoteRefs = []config.RefSpec{config.RefSpec(string(old) + ":" + name)}
+	} else if err := absent(ctx, remote, auth, name); err != nil {
+		return err
+	}
+	err = remote.PushContext(ctx, o)
+	switch {
+	case err == nil, errors.Is(err, git.NoErrAlreadyUpToDate):
+		return nil
+	case movedAway(err):
+		return fmt.Errorf("push %s: %w: %w", name, ErrMoved, err)
+	default:
+		return remoteErr("push "+name, err)
+	}
+}
+
+func absent(ctx context.Context, remote *git.Remote, auth transport.AuthMethod, name string) error {
+	listed, err := remote.ListContext(ctx, &git.ListOptions{Auth: auth})
+	if err != nil && !errors.Is(err, transport.ErrEmptyRemoteRepository) {
+		return remoteErr("list references", err)
+	}
+	if slices.ContainsFunc(listed, func(r *plumbing.Reference) bool { return string(r.Name()) == name }) {
+		return fmt.Errorf("push %s: it exists: %w", name, ErrMoved)
+	}
+	return nil
+}
+
+// movedAway reports whether a push failed because somebody else was faster. The
+// library has no error of its own for most of it.
+func movedAway(err error) bool {
+	if errors.Is(err, git.ErrNonFastForwardUpdate) {
+		return true
+	}
+	text := err.Error()
+	for _, part := range []string{
+		"non-fast-forward", "required to be", "not present", "fetch first", "cannot lock ref", "reference already exists",
+		"failed to update ref", "incorrect old value", "stale info", "remote ref",
+	} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
+const remoteName = "forge"
+
+// remote is a remote that is in no configuration file.
+func (d *DB) remote(ctx context.Context, r Remote) (*git.Remote, transport.AuthMethod, error) {
+	var auth transport.AuthMethod
+	if r.Token != nil {
+		token, err := r.Token(ctx)
+		if err != nil {
+			return nil, nil, fmt.Errorf("get token: %w", err)
+		}
+		auth = &http.BasicAuth{Username: "x-access-token", Password: token}
+	}
+	return git.NewRemote(d.store, &config.RemoteConfig{Name: remoteName, URLs: []string{r.URL}}), auth, nil
+}
+
+func remoteErr(doing string, err error) error {
+	switch {
+	case errors.Is(err, transport.ErrAuthenticationRequired), errors.Is(err, transport.ErrAuthorizationFailed), errors.Is(err, transport.ErrRepositoryNotFound):
+		return fmt.Errorf("%s: %w: %w", doing, ErrRefused, err)
+	case errors.Is(err, io.ErrUnexpectedEOF), strings.Contains(err.Error(), "dial tcp"), strings.Contains(err.Error(), "connection re"):
+		return fmt.Errorf("%s: %w: %w", doing, ErrUnreachable, err)
+	}
+	return fmt.Errorf("%s: %w", doing, err)
+}
