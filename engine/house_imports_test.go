@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"engine/plan":               {"engine/grant", "engine/resource"},
 	"engine/ledger":             {"engine/signature", "engine/gitdb"},
 	"engine/forge":              {"engine/review"},
-	"engine/forge/local":        {"engine/forge", "engine/review", "engine/gitdb", "engine/signature", "engine/resource"},
+	"engine/forge/local":        {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb", "engine/signature", "engine/resource"},
 	"engine/forge/forgetest":    {"engine/forge", "engine/review", "engine/resource"},
 	"engine/platform":           {"engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/sandbox":   {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},

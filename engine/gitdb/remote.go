@@ -167,3 +167,50 @@ func remoteErr(doing string, err error) error {
 	}
 	return fmt.Errorf("%s: %w", doing, err)
 }
+
+// ErrRewound says that a branch of the remote does not descend from ours.
+var ErrRewound = errors.New("the remote branch went back or was rewritten")
+
+// Follow moves our branches forward to those of the remote, by full name, and
+// leaves alone what the remote does not have. A remote branch that does not
+// descend from ours is ErrRewound and moves nothing.
+func (d *DB) Follow(ctx context.Context, from Remote, branches ...string) (map[string]OID, error) {
+	want := map[string]string{}
+	for _, b := range branches {
+		want[b] = followed(b)
+	}
+	at, err := d.Fetch(ctx, from, want)
+	if err != nil {
+		return nil, err
+	}
+	for _, b := range branches {
+		to, there := at[b]
+		if !there {
+			continue
+		}
+		was, err := d.Resolve(b)
+		if errors.Is(err, ErrNotFound) {
+			was, err = "", nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if was == to {
+			continue
+		}
+		if was != "" {
+			if ok, err := d.IsAncestor(was, to); err != nil || !ok {
+				return nil, errors.Join(fmt.Errorf("follow %s: at %s, and the remote at %s: %w", b, short(was), short(to), ErrRewound), err)
+			}
+		}
+		if err := d.MoveRef(b, was, to); err != nil {
+			return nil, err
+		}
+	}
+	return at, nil
+}
+
+// followed is where the last seen tip of a remote branch is kept.
+func followed(branch string) string {
+	return "refs/forge/" + strings.TrimPrefix(branch, "refs/")
+}

@@ -171,3 +171,33 @@ func TestARemoteThatRefusesOrIsDown(t *testing.T) {
 		t.Errorf("nobody there: %v, want %v", err, gitdb.ErrUnreachable)
 	}
 }
+
+func TestFollowNeverGoesBack(t *testing.T) {
+	t.Parallel()
+	dir, at := served(t)
+	theirs, db := fresh(t), fresh(t)
+	one := commitOf(t, theirs, "one")
+	two := commitOf(t, theirs, "two", one)
+	const main, none = "refs/heads/main", "refs/heads/assent/ledger"
+	follow := func() (gitdb.OID, error) {
+		if _, err := db.Follow(t.Context(), at, main, none); err != nil {
+			return "", err
+		}
+		return db.Resolve(main)
+	}
+	for i, step := range []struct{ old, to gitdb.OID }{{"", one}, {one, two}, {two, two}} {
+		if err := theirs.Push(t.Context(), at, main, step.old, step.to); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := follow(); err != nil || got != step.to {
+			t.Errorf("step %d: at %s (%v), want %s", i, got, err, step.to)
+		}
+	}
+	gitRun(t, dir, "update-ref", main, string(one))
+	if _, err := follow(); !errors.Is(err, gitdb.ErrRewound) {
+		t.Errorf("after the remote went back: %v, want %v", err, gitdb.ErrRewound)
+	}
+	if got, err := db.Resolve(main); err != nil || got != two {
+		t.Errorf("ours is at %s (%v), want %s still", got, err, two)
+	}
+}

@@ -19,13 +19,16 @@ func (l *Ledger) AppendAfter(ctx context.Context, signer signature.Signer, at ti
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.pull(ctx); err != nil {
+		return nil, fmt.Errorf("append to ledger: %w", err)
+	}
 	if err := l.verifyAll(ctx); err != nil {
 		return nil, err
 	}
 	if head := l.view.head(); head != after {
 		return nil, fmt.Errorf("append to ledger: it ends at record %d, not at %d: %w", head.Seq, after.Seq, gitdb.ErrMoved)
 	}
-	out, err := l.write(signer, at, drafts)
+	out, err := l.write(ctx, signer, at, drafts)
 	if err != nil {
 		return nil, fmt.Errorf("append to ledger: %w", err)
 	}

@@ -34,6 +34,9 @@ type Draft struct {
 func (l *Ledger) Init(ctx context.Context, root signature.Signer, body SealBody, at time.Time) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.pull(ctx); err != nil {
+		return fmt.Errorf("start ledger: %w", err)
+	}
 	if _, _, err := l.tip(); err == nil {
 		return fmt.Errorf("start ledger: branch %s exists", l.trust.Branch)
 	} else if !errors.Is(err, ErrNoLedger) {
@@ -43,7 +46,7 @@ func (l *Ledger) Init(ctx context.Context, root signature.Signer, body SealBody,
 		return fmt.Errorf("start ledger: %w", err)
 	}
 	l.view = view{}
-	if _, err := l.write(root, at, []Draft{{Type: TypeSeal, Body: body}}); err != nil {
+	if _, err := l.write(ctx, root, at, []Draft{{Type: TypeSeal, Body: body}}); err != nil {
 		return fmt.Errorf("start ledger: %w", err)
 	}
 	return nil
@@ -72,10 +75,13 @@ func (l *Ledger) Append(ctx context.Context, signer signature.Signer, at time.Ti
 func (l *Ledger) appendOnce(ctx context.Context, signer signature.Signer, at time.Time, drafts []Draft) ([]Verified, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if err := l.pull(ctx); err != nil {
+		return nil, fmt.Errorf("append to ledger: %w", err)
+	}
 	if err := l.verifyAll(ctx); err != nil {
 		return nil, err
 	}
-	out, err := l.write(signer, at, drafts)
+	out, err := l.write(ctx, signer, at, drafts)
 	if err != nil {
 		return nil, fmt.Errorf("append to ledger: %w", err)
 	}
@@ -85,7 +91,7 @@ func (l *Ledger) appendOnce(ctx context.Context, signer signature.Signer, at tim
 // write builds records that follow the view, checks them as a reader would, and
 // moves the branch from where the view saw it. Then the view has them. The lock
 // is held.
-func (l *Ledger) write(signer signature.Signer, at time.Time, drafts []Draft) ([]Verified, error) {
+func (l *Ledger) write(ctx context.Context, signer signature.Signer, at time.Time, drafts []Draft) ([]Verified, error) {
 	next := l.view
 	out := make([]Verified, 0, len(drafts))
 	for _, d := range drafts {
@@ -114,6 +120,9 @@ func (l *Ledger) write(signer signature.Signer, at time.Time, drafts []Draft) ([
 	was := gitdb.OID("")
 	if l.view.own {
 		was = l.view.tip
+	}
+	if err := l.publish(ctx, was, next.tip); err != nil {
+		return nil, err
 	}
 	if err := l.db.MoveRef(l.ref(), was, next.tip); err != nil {
 		return nil, err

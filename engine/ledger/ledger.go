@@ -22,8 +22,9 @@ type Trust struct {
 // following a ledger that grows costs only the new records. Its methods may be
 // called from several goroutines.
 type Ledger struct {
-	db    *gitdb.DB
-	trust Trust
+	db     *gitdb.DB
+	trust  Trust
+	shared Shared // nil where our own branch is the one that counts
 
 	mu   sync.Mutex
 	view view

@@ -13,6 +13,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 	"github.com/assent-dev/assent/engine/signature"
@@ -131,8 +132,8 @@ func TestChangeDigestCoversModeAndRepository(t *testing.T) {
 	w.open("one")
 	facts := w.observe("one")
 	other := New(w.db, Config{Repo: "repo-2", Branch: "main", Now: clock})
-	c, err := other.readChange(gitdb.OID(facts.Base), gitdb.OID(facts.Head))
-	if err != nil || c.digest == facts.ChangeDigest {
+	c, err := change.Read(other.db, other.cfg.Repo, gitdb.OID(facts.Base), gitdb.OID(facts.Head))
+	if err != nil || c.Digest == facts.ChangeDigest {
 		t.Errorf("another repository has the same digest: %v", err)
 	}
 	head, err := w.db.Commit(gitdb.OID(facts.Head))
@@ -140,12 +141,12 @@ func TestChangeDigestCoversModeAndRepository(t *testing.T) {
 	tree, err3 := w.db.WriteTree(head.Tree, []gitdb.Edit{{Path: entry.Path, Mode: gitdb.ModeExec, OID: entry.OID}})
 	head.Tree = tree
 	oid, err4 := w.db.WriteCommit(head, nil)
-	c, err5 := w.forge().readChange(gitdb.OID(facts.Base), oid)
+	c, err5 := change.Read(w.forge().db, w.forge().cfg.Repo, gitdb.OID(facts.Base), oid)
 	if err := errors.Join(err, err2, err3, err4, err5); err != nil {
 		t.Fatal(err)
 	}
-	if c.digest == facts.ChangeDigest || c.files[0].Mode != "100755" {
-		t.Errorf("an executable file has the same digest; mode %s", c.files[0].Mode)
+	if c.Digest == facts.ChangeDigest || c.Files[0].Mode != "100755" {
+		t.Errorf("an executable file has the same digest; mode %s", c.Files[0].Mode)
 	}
 }
 

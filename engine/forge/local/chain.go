@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -89,7 +90,7 @@ func (l *Local) findMerge(h history, line *chain) (gitdb.Commit, bool, error) {
 			if named && event.Merge != string(c.OID) {
 				continue
 			}
-			if !slices.Equal(trailers(c.Message, "pull-request"), []string{h.id}) {
+			if !slices.Equal(change.Trailers(c.Message, "pull-request"), []string{h.id}) {
 				continue
 			}
 			if key, err := l.signer(c.OID); err == nil && l.believes(key) {

@@ -7,72 +7,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 	"github.com/assent-dev/assent/engine/signature"
 )
-
-// maxCommits bounds the commits of one pull request.
-const maxCommits = 1000
-
-// commitsOf lists the commits that are in head and not in base, in no
-// particular order. A linear branch is walked to its merge base; one that
-// contains merges needs all of base's history to tell whose commits are whose.
-func (l *Local) commitsOf(base, mergeBase, head gitdb.OID) ([]gitdb.Commit, error) {
-	var out []gitdb.Commit
-	for at := head; at != mergeBase; {
-		c, err := l.db.Commit(at)
-		if err != nil {
-			return nil, incomplete("read commits: %w", err)
-		}
-		if len(c.Parents) != 1 {
-			return l.notIn(base, head)
-		}
-		if out = append(out, c); len(out) > maxCommits {
-			return nil, incomplete("more than %d commits", maxCommits)
-		}
-		at = c.Parents[0]
-	}
-	return out, nil
-}
-
-func (l *Local) notIn(base, head gitdb.OID) ([]gitdb.Commit, error) {
-	known := map[gitdb.OID]bool{}
-	err := l.walk(base, known, func(gitdb.Commit) error { return nil })
-	if err != nil {
-		return nil, err
-	}
-	var out []gitdb.Commit
-	err = l.walk(head, known, func(c gitdb.Commit) error {
-		if out = append(out, c); len(out) > maxCommits {
-			return incomplete("more than %d commits", maxCommits)
-		}
-		return nil
-	})
-	return out, err
-}
-
-// walk visits every ancestor of tip that is not in seen, and adds it there.
-func (l *Local) walk(tip gitdb.OID, seen map[gitdb.OID]bool, visit func(gitdb.Commit) error) error {
-	todo := []gitdb.OID{tip}
-	for len(todo) > 0 {
-		at := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if seen[at] {
-			continue
-		}
-		seen[at] = true
-		c, err := l.db.Commit(at)
-		if err != nil {
-			return incomplete("read commits: %w", err)
-		}
-		if err := visit(c); err != nil {
-			return err
-		}
-		todo = append(todo, c.Parents...)
-	}
-	return nil
-}
 
 // people says who signed commits and who is named as a co-author. A commit
 // without a signature that verifies is incomplete.
@@ -84,7 +23,7 @@ func (l *Local) people(commits []gitdb.Commit) (signers []string, coAuthors []re
 			return nil, nil, incomplete("nobody known made commit %s: sign it with an SSH key (`git commit --amend -S`), then run `assent request push`: %w", c.OID, err)
 		}
 		signers = append(signers, key)
-		for _, name := range trailers(c.Message, "co-authored-by") {
+		for _, name := range change.Trailers(c.Message, "co-authored-by") {
 			names[name] = true
 		}
 	}
@@ -139,22 +78,6 @@ func splitSignature(raw []byte) (payload, sig []byte, err error) {
 		return nil, nil, errors.New("read commit: not signed")
 	}
 	return append(append(payload, '\n'), body...), sig, nil
-}
-
-// trailers returns the values of a trailer in the last paragraph of a message.
-func trailers(message, key string) []string {
-	message = strings.TrimSpace(message)
-	if i := strings.LastIndex(message, "\n\n"); i >= 0 {
-		message = message[i+2:]
-	}
-	var out []string
-	for line := range strings.SplitSeq(message, "\n") {
-		name, value, ok := strings.Cut(line, ":")
-		if ok && strings.EqualFold(strings.TrimSpace(name), key) && strings.TrimSpace(value) != "" {
-			out = append(out, strings.ToValidUTF8(strings.TrimSpace(value), "\uFFFD"))
-		}
-	}
-	return out
 }
 
 // oneLine makes text of strangers fit for the subject of a commit.

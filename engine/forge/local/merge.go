@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -51,9 +52,9 @@ func (l *Local) publish(ctx context.Context, id string, report forge.Report) err
 		if at.state == review.StateMerged {
 			base = at.merge.Parents[0]
 		}
-		c, err := l.readChange(base, gitdb.OID(at.head))
+		c, err := change.Read(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
 		return Event{
-			Type: TypePublished, Base: string(base), Head: at.head, ChangeDigest: c.digest,
+			Type: TypePublished, Base: string(base), Head: at.head, ChangeDigest: c.Digest,
 			Outcome: report.Judgement.Outcome, Body: report.Markdown, Report: sum,
 		}, true, err
 	})
@@ -138,12 +139,12 @@ func (l *Local) asWanted(base gitdb.OID, at standing, want forge.Want) error {
 	case at.head != want.Head:
 		return fmt.Errorf("%w: head is at %s", forge.ErrMoved, at.head)
 	}
-	c, err := l.readChange(base, gitdb.OID(at.head))
+	c, err := change.Read(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
 	if err != nil {
 		return err
 	}
-	if c.resultTree == "" || string(c.resultTree) != want.Tree {
-		return fmt.Errorf("%w: merging makes tree %q", forge.ErrMoved, c.resultTree)
+	if c.ResultTree == "" || string(c.ResultTree) != want.Tree {
+		return fmt.Errorf("%w: merging makes tree %q", forge.ErrMoved, c.ResultTree)
 	}
 	return nil
 }
@@ -175,7 +176,7 @@ func (l *Local) mergeNow(ctx context.Context, h history, want forge.Want) (stand
 
 // recordMerge appends the merged event, unless it is there.
 func (l *Local) recordMerge(ctx context.Context, id string, at standing) error {
-	c, err := l.readChange(at.merge.Parents[0], gitdb.OID(at.head))
+	c, err := change.Read(l.db, l.cfg.Repo, at.merge.Parents[0], gitdb.OID(at.head))
 	if err != nil {
 		return err
 	}
@@ -185,7 +186,7 @@ func (l *Local) recordMerge(ctx context.Context, id string, at standing) error {
 		}
 		return Event{
 			Type: TypeMerged, Base: string(at.merge.Parents[0]), Head: at.head,
-			ChangeDigest: c.digest, Merge: string(at.merge.OID),
+			ChangeDigest: c.Digest, Merge: string(at.merge.OID),
 		}, true, nil
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -73,19 +74,19 @@ func (l *Local) facts(h history, base gitdb.OID, at standing) (review.Facts, err
 	if at.state == review.StateMerged {
 		base = at.merge.Parents[0]
 	}
-	c, err := l.readChange(base, gitdb.OID(at.head))
+	c, err := change.Read(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
 	if err != nil {
 		return review.Facts{}, err
 	}
-	if at.state == review.StateMerged && c.resultTree != at.merge.Tree {
+	if at.state == review.StateMerged && c.ResultTree != at.merge.Tree {
 		return review.Facts{}, incomplete("merge commit %s holds something else than the merge of its parents", at.merge.OID)
 	}
 	opened := h.events[0]
 	facts := review.Facts{
 		Repo: l.cfg.Repo, Forge: Name, PullRequest: h.id, Title: opened.Title, State: at.state,
-		BaseRef: l.baseRef, Base: string(base), OpenedBase: l.openedBase(h), Head: at.head, MergeBase: string(c.mergeBase),
-		ResultTree: string(c.resultTree), Conflicts: strings.Join(c.conflicts, "\n"),
-		Author: actor(opened.Actor), Files: c.files, ChangeDigest: c.digest,
+		BaseRef: l.baseRef, Base: string(base), OpenedBase: l.openedBase(h), Head: at.head, MergeBase: string(c.MergeBase),
+		ResultTree: string(c.ResultTree), Conflicts: strings.Join(c.Conflicts, "\n"),
+		Author: actor(opened.Actor), Files: c.Files, ChangeDigest: c.Digest,
 		OpenedAt: opened.At, ObservedAt: l.now(),
 	}
 	pushers, err := l.makers(base, c, at.head, &facts)
@@ -122,8 +123,8 @@ func (l *Local) openedBase(h history) string {
 }
 
 // makers finds who made the commits of a change.
-func (l *Local) makers(base gitdb.OID, c change, head string, facts *review.Facts) ([]string, error) {
-	commits, err := l.commitsOf(base, c.mergeBase, gitdb.OID(head))
+func (l *Local) makers(base gitdb.OID, c change.Change, head string, facts *review.Facts) ([]string, error) {
+	commits, err := change.Commits(l.db, base, c.MergeBase, gitdb.OID(head))
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 	"github.com/assent-dev/assent/engine/signature"
@@ -140,12 +141,12 @@ func (l *Local) proposal(t EventType, head gitdb.OID) (Event, error) {
 	if err != nil {
 		return Event{}, err
 	}
-	c, err := l.readChange(base, head)
+	c, err := change.Read(l.db, l.cfg.Repo, base, head)
 	if err != nil {
 		return Event{}, err
 	}
 	if _, err := l.makers(base, c, string(head), &review.Facts{}); err != nil {
 		return Event{}, err
 	}
-	return Event{Type: t, Base: string(base), Head: string(head), ChangeDigest: c.digest}, nil
+	return Event{Type: t, Base: string(base), Head: string(head), ChangeDigest: c.Digest}, nil
 }

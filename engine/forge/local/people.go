@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 	"github.com/assent-dev/assent/engine/signature"
@@ -122,10 +123,10 @@ func (l *Local) review(ctx context.Context, by signature.Signer, id, head string
 		if head = cmp.Or(head, at.head); head != at.head {
 			return Event{}, false, fmt.Errorf("%w: it is at %s now", forge.ErrMoved, at.head)
 		}
-		c, err := l.readChange(base, gitdb.OID(head))
+		c, err := change.Read(l.db, l.cfg.Repo, base, gitdb.OID(head))
 		seq = len(h.events) + 1
 		return Event{
-			Type: TypeReview, Base: string(base), Head: head, ChangeDigest: c.digest,
+			Type: TypeReview, Base: string(base), Head: head, ChangeDigest: c.Digest,
 			Verdict: verdict, Body: body,
 		}, true, err
 	})
@@ -168,11 +169,11 @@ func (l *Local) end(ctx context.Context, by signature.Signer, id string, t Event
 		case at.state != review.StateOpen:
 			return Event{}, false, nil
 		}
-		c, err := l.readChange(base, gitdb.OID(at.head))
+		c, err := change.Read(l.db, l.cfg.Repo, base, gitdb.OID(at.head))
 		if errors.Is(err, forge.ErrIncomplete) {
 			err = nil // an unreadable change can still be ended
 		}
-		return Event{Type: t, Base: string(base), Head: at.head, ChangeDigest: c.digest, Body: reason}, true, err
+		return Event{Type: t, Base: string(base), Head: at.head, ChangeDigest: c.Digest, Body: reason}, true, err
 	})
 }
 

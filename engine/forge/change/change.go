@@ -1,4 +1,8 @@
-package local
+// Package change reads what a pull request does, from git objects alone: the
+// files between merge base and head, the digest that reviewers agree to, the
+// tree that merging makes, and the commits. Every forge reads it the same way,
+// and believes no list of files that a server gives.
+package change
 
 import (
 	"crypto/sha256"
@@ -19,57 +23,57 @@ const (
 	maxFiles     = 100_000
 )
 
-// change is what merging a head into a base would do.
-type change struct {
-	mergeBase  gitdb.OID
-	files      []review.File // merge base to head, ordered by path
-	digest     string        // see review.Facts.ChangeDigest
-	resultTree gitdb.OID     // empty when there are conflicts
-	conflicts  []string      // paths that both sides changed differently
+// Change is what merging a head into a base would do.
+type Change struct {
+	MergeBase  gitdb.OID
+	Files      []review.File // merge base to head, ordered by path
+	Digest     string        // see review.Facts.ChangeDigest
+	ResultTree gitdb.OID     // empty when there are conflicts
+	Conflicts  []string      // paths that both sides changed differently
 }
 
-// readChange compares two commits. Histories that have nothing in common,
+// Read compares two commits; repo is the Repository spec.id. Histories that have nothing in common,
 // objects that are missing and files above 16 MiB are forge.ErrIncomplete.
 //
 // The digest is "sha256:" and the SHA-256 over these strings, each preceded by
 // its length as eight big-endian bytes: "assent.change.v1", Repository spec.id,
 // and for each file its path, its octal mode and the digest of its new bytes.
 // A removed file has mode "000000" and no digest, a submodule its commit.
-func (l *Local) readChange(base, head gitdb.OID) (change, error) {
-	c, err := l.compare(base, head)
+func Read(db *gitdb.DB, repo string, base, head gitdb.OID) (Change, error) {
+	c, err := compare(db, repo, base, head)
 	if errors.Is(err, gitdb.ErrNotFound) || errors.Is(err, gitdb.ErrTooLarge) {
 		err = fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
 	}
 	return c, err
 }
 
-func (l *Local) compare(base, head gitdb.OID) (change, error) {
-	mergeBase, err := l.db.MergeBase(base, head)
+func compare(db *gitdb.DB, repo string, base, head gitdb.OID) (Change, error) {
+	mergeBase, err := db.MergeBase(base, head)
 	if err != nil {
-		return change{}, err
+		return Change{}, err
 	}
 	var trees [3]gitdb.OID
 	for i, oid := range []gitdb.OID{mergeBase, base, head} {
-		commit, err := l.db.Commit(oid)
+		commit, err := db.Commit(oid)
 		if err != nil {
-			return change{}, err
+			return Change{}, err
 		}
 		trees[i] = commit.Tree
 	}
-	files, err := l.db.Diff(trees[0], trees[2])
+	files, err := db.Diff(trees[0], trees[2])
 	if err != nil {
-		return change{}, err
+		return Change{}, err
 	}
-	c := change{mergeBase: mergeBase}
+	c := Change{MergeBase: mergeBase}
 	for _, f := range files {
-		c.files = append(c.files, review.File{
+		c.Files = append(c.Files, review.File{
 			Path: f.Path, Mode: octal(f.NewMode), OldBlob: string(f.OldOID), NewBlob: string(f.NewOID),
 		})
 	}
-	if c.digest, err = l.changeDigest(files); err != nil {
-		return change{}, err
+	if c.Digest, err = digest(db, repo, files); err != nil {
+		return Change{}, err
 	}
-	c.resultTree, c.conflicts, err = l.db.Merge(trees[0], trees[1], trees[2])
+	c.ResultTree, c.Conflicts, err = db.Merge(trees[0], trees[1], trees[2])
 	return c, err
 }
 
@@ -80,13 +84,13 @@ func octal(m gitdb.Mode) string {
 	return fmt.Sprintf("%06o", uint32(m))
 }
 
-func (l *Local) changeDigest(files []gitdb.FileChange) (string, error) {
+func digest(db *gitdb.DB, repo string, files []gitdb.FileChange) (string, error) {
 	if len(files) > maxFiles {
 		return "", fmt.Errorf("%d files changed, at most %d are read: %w", len(files), maxFiles, forge.ErrIncomplete)
 	}
 	sum := sha256.New()
 	field(sum, "assent.change.v1")
-	field(sum, l.cfg.Repo)
+	field(sum, repo)
 	for _, f := range files {
 		content := ""
 		switch f.NewMode {
@@ -94,12 +98,12 @@ func (l *Local) changeDigest(files []gitdb.FileChange) (string, error) {
 		case gitdb.ModeModule:
 			content = "commit:" + string(f.NewOID)
 		default:
-			data, err := l.db.Blob(f.NewOID, maxFileBytes)
+			data, err := db.Blob(f.NewOID, maxFileBytes)
 			if err != nil {
 				return "", fmt.Errorf("read %s: %w", f.Path, err)
 			}
-			digest := sha256.Sum256(data)
-			content = "sha256:" + hex.EncodeToString(digest[:])
+			of := sha256.Sum256(data)
+			content = "sha256:" + hex.EncodeToString(of[:])
 		}
 		field(sum, f.Path)
 		field(sum, fmt.Sprintf("%06o", uint32(f.NewMode)))
