@@ -1,0 +1,190 @@
+// Package github is the forge of repositories on github.com and on GitHub
+// Enterprise Server. It reads facts, shows how a pull request stands, and merges.
+//
+// # What proves that a review is of a head
+//
+// GitHub may move the commit that a review names, and commit dates are their
+// author's word. So the engine puts a status (as an App: a check run) on each
+// head when it first sees it, and takes GitHub's own time of it as the time from
+// which the head can have been reviewed: review.Facts.HeadFirstSeen. A head that
+// was put back by force counts from that push. Where an engine remembers which
+// commit a review named first, a review that moved since is told apart.
+//
+// # What is believed
+//
+// Files, commits and trees are read from git objects that are fetched by the
+// name of their reference, never from lists of the API. Everything else is read
+// whole or not at all: a page that is missing is forge.ErrIncomplete, and the
+// pull request is read again at the end to see that it stood still. The
+// repository is pinned by its numeric id, because a name can be taken over.
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	gh "github.com/google/go-github/v62/github"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/gitdb"
+)
+
+// Name is the name of the forge in facts and in assent.yaml.
+const Name = "github"
+
+var _ forge.Forge = (*GitHub)(nil)
+
+// Method is how a pull request is merged.
+type Method string
+
+// The methods. A rebase is for pull requests of one commit; others are squashed.
+const (
+	MergeCommit Method = "merge"
+	Squash      Method = "squash"
+	Rebase      Method = "rebase"
+)
+
+// Config says which repository, and how to reach it.
+type Config struct {
+	Repo   string // Repository spec.id
+	Owner  string
+	Name   string
+	ID     int64  // the numeric id of the repository
+	Branch string // the base branch; main where empty
+	// API is the root of the REST API; https://api.github.com/ where empty. On an
+	// Enterprise Server it is https://HOST/api/v3/.
+	API string
+	// Git is where to fetch from; derived from API where empty.
+	Git    string
+	Tokens Tokens
+	Method Method // MergeCommit where empty
+	DB     *gitdb.DB
+	Now    func() time.Time
+	// Seen remembers which commit each review named when it was first seen; nil
+	// where nothing is remembered.
+	Seen Seen
+	// Transport makes the requests; http.DefaultTransport where nil.
+	Transport http.RoundTripper
+}
+
+// Seen remembers which commit a review named when it was first seen. What it
+// forgets weakens nothing but the telling of reviews that moved.
+type Seen interface {
+	First(pullRequest int, review int64, commit string) (first string)
+}
+
+// GitHub is one repository. Its methods may be called from several goroutines.
+type GitHub struct {
+	cfg    Config
+	client *gh.Client
+	remote gitdb.Remote
+
+	mu sync.Mutex
+	me *identity
+}
+
+// identity is who the engine is on GitHub.
+type identity struct {
+	userID int64 // of its comments and statuses
+	appID  int64 // zero with a personal token
+}
+
+// New checks the configuration and makes no request.
+func New(cfg Config) (*GitHub, error) {
+	if cfg.Branch == "" {
+		cfg.Branch = "main"
+	}
+	if cfg.Method == "" {
+		cfg.Method = MergeCommit
+	}
+	if cfg.API == "" {
+		cfg.API = "https://api.github.com/"
+	}
+	api, err := url.Parse(strings.TrimSuffix(cfg.API, "/") + "/")
+	switch {
+	case err != nil || api.Host == "":
+		return nil, fmt.Errorf("open GitHub: %q is no address of an API", cfg.API)
+	case api.Scheme != "https" && !loopback(api.Hostname()):
+		return nil, fmt.Errorf("open GitHub: %s is not https", cfg.API)
+	case cfg.ID <= 0:
+		return nil, errors.New("open GitHub: the numeric id of the repository is missing; `gh api repos/OWNER/NAME --jq .id` tells it")
+	case !plainName(cfg.Owner) || !plainName(cfg.Name):
+		return nil, fmt.Errorf("open GitHub: %q is no repository", cfg.Owner+"/"+cfg.Name)
+	}
+	if cfg.Git == "" {
+		cfg.Git = gitURL(api, cfg.Owner, cfg.Name)
+	}
+	g := &GitHub{cfg: cfg, remote: gitdb.Remote{URL: cfg.Git}}
+	if cfg.Tokens != nil {
+		g.remote.Token = cfg.Tokens.Token
+	}
+	g.client = gh.NewClient(newHTTP(cfg))
+	g.client.BaseURL, g.client.UserAgent = api, "assent"
+	return g, nil
+}
+
+func loopback(host string) bool {
+	return host == "localhost" || host == "127.0.0.1" || host == "::1"
+}
+
+func plainName(s string) bool {
+	return s != "" && s != "." && s != ".." && !strings.ContainsFunc(s, func(r rune) bool {
+		return r != '-' && r != '_' && r != '.' && (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z')
+	})
+}
+
+// gitURL is where a repository is cloned from.
+func gitURL(api *url.URL, owner, name string) string {
+	host := *api
+	host.Path = "/" + owner + "/" + name + ".git"
+	if host.Host == "api.github.com" {
+		host.Host = "github.com"
+	}
+	return host.String()
+}
+
+// Remote is the repository that git fetches from.
+func (g *GitHub) Remote() gitdb.Remote { return g.remote }
+
+func (g *GitHub) baseRef() string { return "refs/heads/" + g.cfg.Branch }
+
+// number reads the id of a pull request.
+func number(id string) (int, error) {
+	n, err := strconv.Atoi(id)
+	if err != nil || n <= 0 || strconv.Itoa(n) != id {
+		return 0, fmt.Errorf("pull request %q: %w", id, forge.ErrGone)
+	}
+	return n, nil
+}
+
+// whoAmI is the engine's own account, asked for once.
+func (g *GitHub) whoAmI(ctx context.Context) (identity, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.me != nil {
+		return *g.me, nil
+	}
+	var me identity
+	login := ""
+	if app, ok := g.cfg.Tokens.(*App); ok {
+		slug, err := app.slug(ctx)
+		if err != nil {
+			return me, err
+		}
+		me.appID, login = app.ID, slug+"[bot]"
+	}
+	user, _, err := g.client.Users.Get(ctx, login)
+	if err != nil {
+		return me, apiErr("find the engine's own account", err)
+	}
+	me.userID = user.GetID()
+	g.me = &me
+	return me, nil
+}

@@ -1,0 +1,272 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	gh "github.com/google/go-github/v62/github"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// Observe implements forge.Forge. On a head that it sees for the first time it
+// puts its own status, which is the one thing it writes. Of a merged pull
+// request, Base is the first parent of the merge.
+func (g *GitHub) Observe(ctx context.Context, id string) (review.Facts, error) {
+	facts, err := g.observe(ctx, id)
+	if err != nil {
+		return review.Facts{}, fmt.Errorf("observe pull request %s: %w", id, err)
+	}
+	return facts, nil
+}
+
+// observe reads until the pull request stood still while it read.
+func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
+	const tries = 4
+	n, err := number(id)
+	if err != nil {
+		return review.Facts{}, err
+	}
+	var last error
+	for range tries {
+		pr, err := g.pull(ctx, n)
+		if err != nil {
+			return review.Facts{}, err
+		}
+		facts, err := g.facts(ctx, pr)
+		if errors.Is(err, errLags) {
+			last = err
+			continue
+		}
+		if err != nil {
+			return review.Facts{}, err
+		}
+		again, err := g.pull(ctx, n)
+		if err != nil {
+			return review.Facts{}, err
+		}
+		if stood(pr, again) {
+			return facts, nil
+		}
+		last = errLags
+	}
+	return review.Facts{}, fmt.Errorf("%w: it kept moving while it was read: %w", forge.ErrIncomplete, last)
+}
+
+// errLags says that GitHub's parts do not agree yet.
+var errLags = errors.New("the API and git do not agree yet")
+
+func stood(a, b *gh.PullRequest) bool {
+	return a.GetHead().GetSHA() == b.GetHead().GetSHA() && a.GetBase().GetRef() == b.GetBase().GetRef() &&
+		a.GetState() == b.GetState() && a.GetMerged() == b.GetMerged() && a.GetTitle() == b.GetTitle() &&
+		a.GetCommits() == b.GetCommits()
+}
+
+// pull reads a pull request of the pinned repository.
+func (g *GitHub) pull(ctx context.Context, n int) (*gh.PullRequest, error) {
+	pr, _, err := g.client.PullRequests.Get(ctx, g.cfg.Owner, g.cfg.Name, n)
+	if err != nil {
+		return nil, apiErr("read pull request", err)
+	}
+	if got := pr.GetBase().GetRepo().GetID(); got != g.cfg.ID {
+		return nil, fmt.Errorf("%w: %s/%s is repository %d now, not %d: find out who took the name", forge.ErrForbidden, g.cfg.Owner, g.cfg.Name, got, g.cfg.ID)
+	}
+	if pr.GetNumber() != n || pr.GetHead().GetSHA() == "" {
+		return nil, fmt.Errorf("read pull request %d: the answer is of another one: %w", n, forge.ErrIncomplete)
+	}
+	return pr, nil
+}
+
+// refs fetches the base branch and the heads of pull requests.
+func (g *GitHub) refs(ctx context.Context, numbers ...int) (map[string]gitdb.OID, error) {
+	want := map[string]string{g.baseRef(): "refs/forge/heads/" + g.cfg.Branch}
+	for _, n := range numbers {
+		want[headRef(n)] = fmt.Sprintf("refs/forge/pull/%d", n)
+	}
+	at, err := g.cfg.DB.Fetch(ctx, g.remote, want)
+	switch {
+	case errors.Is(err, gitdb.ErrRefused):
+		return nil, fmt.Errorf("%w: %w", forge.ErrForbidden, err)
+	case err != nil:
+		return nil, fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
+	}
+	return at, nil
+}
+
+func headRef(n int) string { return fmt.Sprintf("refs/pull/%d/head", n) }
+
+func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest) (review.Facts, error) {
+	n := pr.GetNumber()
+	at, err := g.refs(ctx, n)
+	if err != nil {
+		return review.Facts{}, err
+	}
+	head, base := gitdb.OID(pr.GetHead().GetSHA()), at[g.baseRef()]
+	if at[headRef(n)] != head {
+		return review.Facts{}, fmt.Errorf("git has head %s, the API %s: %w", at[headRef(n)], head, errLags)
+	}
+	if base == "" {
+		return review.Facts{}, fmt.Errorf("%w: there is no branch %s", forge.ErrIncomplete, g.cfg.Branch)
+	}
+	events, err := g.events(ctx, n)
+	if err != nil {
+		return review.Facts{}, err
+	}
+	facts := review.Facts{
+		Repo: g.cfg.Repo, Forge: Name, PullRequest: strconv.Itoa(n), Title: pr.GetTitle(), State: g.state(pr, events),
+		BaseRef: "refs/heads/" + pr.GetBase().GetRef(), Head: string(head), Author: actor(pr.GetUser()),
+		OpenedAt: pr.GetCreatedAt().UTC(), ObservedAt: g.cfg.Now().UTC(),
+	}
+	if facts.State == review.StateMerged {
+		if base, err = g.mergedOnto(pr, base); err != nil {
+			return review.Facts{}, err
+		}
+	}
+	facts.Base = string(base)
+	c, err := change.Read(g.cfg.DB, g.cfg.Repo, base, head)
+	if err != nil {
+		return review.Facts{}, err
+	}
+	facts.MergeBase, facts.Files, facts.ChangeDigest = string(c.MergeBase), c.Files, c.Digest
+	facts.ResultTree, facts.Conflicts = string(c.ResultTree), strings.Join(c.Conflicts, "\n")
+	if facts.State == review.StateMerged {
+		if err := g.checkMerge(pr, c.ResultTree); err != nil {
+			return review.Facts{}, err
+		}
+	}
+	if err := g.makers(ctx, pr, c.MergeBase, base, events, &facts); err != nil {
+		return review.Facts{}, err
+	}
+	if facts.Reviews, err = g.reviews(ctx, n, events); err != nil {
+		return review.Facts{}, err
+	}
+	facts.HeadFirstSeen, err = g.firstSeen(ctx, pr, events)
+	return facts, err
+}
+
+// state says how a pull request stands. Who opened it and closes it withdraws
+// it; a pull request to another branch than the base branch is none of ours.
+func (g *GitHub) state(pr *gh.PullRequest, events []*gh.IssueEvent) review.State {
+	switch {
+	case pr.GetMerged():
+		return review.StateMerged
+	case pr.GetState() == "open":
+		return review.StateOpen
+	}
+	for _, e := range slices.Backward(events) {
+		if e.GetEvent() == "closed" {
+			if e.GetActor().GetID() == pr.GetUser().GetID() && e.GetActor().GetID() != 0 {
+				return review.StateCanceled
+			}
+			break
+		}
+	}
+	return review.StateClosed
+}
+
+// events are the server's own notes of what happened, oldest first.
+func (g *GitHub) events(ctx context.Context, n int) ([]*gh.IssueEvent, error) {
+	events, err := all("read events", func(o gh.ListOptions) ([]*gh.IssueEvent, *gh.Response, error) {
+		return g.client.Issues.ListIssueEvents(ctx, g.cfg.Owner, g.cfg.Name, n, &o)
+	})
+	slices.SortStableFunc(events, func(a, b *gh.IssueEvent) int {
+		return cmp.Or(a.GetCreatedAt().Compare(b.GetCreatedAt().Time), cmp.Compare(a.GetID(), b.GetID()))
+	})
+	return events, err
+}
+
+func actor(u *gh.User) review.Actor {
+	if u.GetID() == 0 {
+		return review.Actor{Forge: Name, Login: "ghost", Bot: true} // an account that is gone decides nothing
+	}
+	return review.Actor{Forge: Name, ID: strconv.FormatInt(u.GetID(), 10), Login: u.GetLogin(), Bot: u.GetType() != "User"}
+}
+
+// reviews are all reviews in the order in which they were submitted. One that is
+// not submitted yet is nobody's opinion.
+func (g *GitHub) reviews(ctx context.Context, n int, events []*gh.IssueEvent) ([]review.Review, error) {
+	list, err := all("read reviews", func(o gh.ListOptions) ([]*gh.PullRequestReview, *gh.Response, error) {
+		return g.client.PullRequests.ListReviews(ctx, g.cfg.Owner, g.cfg.Name, n, &o)
+	})
+	if err != nil {
+		return nil, err
+	}
+	dismissals := map[int64]*gh.IssueEvent{}
+	for _, e := range events {
+		if d := e.GetDismissedReview(); d != nil {
+			dismissals[d.GetReviewID()] = e
+		}
+	}
+	slices.SortStableFunc(list, func(a, b *gh.PullRequestReview) int {
+		return cmp.Or(a.GetSubmittedAt().Compare(b.GetSubmittedAt().Time), cmp.Compare(a.GetID(), b.GetID()))
+	})
+	var out []review.Review
+	for _, r := range list {
+		if r.GetState() == "PENDING" || r.SubmittedAt == nil {
+			continue
+		}
+		one := review.Review{
+			ID: strconv.FormatInt(r.GetID(), 10), Actor: actor(r.User), Body: r.GetBody(),
+			Commit: r.GetCommitID(), FirstCommit: r.GetCommitID(), SubmittedAt: r.GetSubmittedAt().UTC(),
+		}
+		if g.cfg.Seen != nil {
+			one.FirstCommit = g.cfg.Seen.First(n, r.GetID(), r.GetCommitID())
+		}
+		if one.Verdict, err = verdict(r, dismissals[r.GetID()], &one); err != nil {
+			return nil, err
+		}
+		out = append(out, one)
+	}
+	return out, nil
+}
+
+// verdict reads the state of a review. A dismissed one keeps what it said before,
+// which only the server's note of the dismissal still knows, and who dismissed it.
+func verdict(r *gh.PullRequestReview, dismissal *gh.IssueEvent, out *review.Review) (review.Verdict, error) {
+	state := strings.ToUpper(r.GetState())
+	if state == "DISMISSED" {
+		if dismissal == nil {
+			return "", fmt.Errorf("%w: review %d was dismissed, and nothing says by whom", forge.ErrIncomplete, r.GetID())
+		}
+		by := actor(dismissal.Actor)
+		out.DismissedBy = &by
+		state = strings.ToUpper(dismissal.GetDismissedReview().GetState())
+	}
+	switch state {
+	case "APPROVED":
+		return review.Approve, nil
+	case "CHANGES_REQUESTED":
+		return review.Deny, nil
+	case "COMMENTED":
+		return review.Comment, nil
+	}
+	return "", fmt.Errorf("%w: review %d is %q", forge.ErrIncomplete, r.GetID(), state)
+}
+
+// firstSeen is since when this head can have been reviewed: the time that GitHub
+// gives of the engine's first status on it or, where it is later, of the last
+// push that put it there by force.
+func (g *GitHub) firstSeen(ctx context.Context, pr *gh.PullRequest, events []*gh.IssueEvent) (time.Time, error) {
+	at, err := g.evidence(ctx, pr)
+	if err != nil || at.IsZero() {
+		return time.Time{}, err
+	}
+	for _, e := range events {
+		switch e.GetEvent() {
+		case "head_ref_force_pushed", "head_ref_restored", "base_ref_changed", "automatic_base_change_succeeded", "reopened":
+			if e.GetCreatedAt().After(at) {
+				at = e.GetCreatedAt().Time
+			}
+		}
+	}
+	return at.UTC(), nil
+}

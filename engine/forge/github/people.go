@@ -1,0 +1,123 @@
+package github
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	gh "github.com/google/go-github/v62/github"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// maxListed is how many commits GitHub lists of a pull request.
+const maxListed = 250
+
+// makers finds who had a hand in a pull request: who pushed, as the server saw
+// it, and everybody whom its commits name. Identities in commits are their
+// author's word; they keep people out and let nobody in.
+func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base gitdb.OID, events []*gh.IssueEvent, facts *review.Facts) error {
+	if pr.GetCommits() >= maxListed {
+		return fmt.Errorf("%w: %d commits, and GitHub tells of %d at most", forge.ErrIncomplete, pr.GetCommits(), maxListed)
+	}
+	pushers := []review.Actor{facts.Author}
+	for _, e := range events {
+		if name := e.GetEvent(); name == "head_ref_force_pushed" || name == "head_ref_restored" {
+			pushers = append(pushers, actor(e.Actor))
+		}
+	}
+	seen, err := g.activity(ctx, pr)
+	if err != nil {
+		return err
+	}
+	facts.Pushers = distinct(append(pushers, seen...))
+	var named []review.Actor
+	listed, err := all("read commits", func(o gh.ListOptions) ([]*gh.RepositoryCommit, *gh.Response, error) {
+		return g.client.PullRequests.ListCommits(ctx, g.cfg.Owner, g.cfg.Name, pr.GetNumber(), &o)
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range listed {
+		for _, u := range []*gh.User{c.Author, c.Committer} {
+			if u.GetID() != 0 && u.GetID() != webFlow {
+				named = append(named, actor(u))
+			}
+		}
+	}
+	commits, err := change.Commits(g.cfg.DB, base, mergeBase, gitdb.OID(facts.Head))
+	if err != nil {
+		return err
+	}
+	for _, c := range commits {
+		for _, p := range []gitdb.Person{c.Author, c.Committer} {
+			if p.Email != webFlowMail {
+				named = append(named, review.Actor{Forge: Name, Login: p.Name + " <" + p.Email + ">"})
+			}
+		}
+		for _, t := range change.Trailers(c.Message, "co-authored-by") {
+			named = append(named, review.Actor{Forge: Name, Login: t})
+		}
+	}
+	facts.CoAuthors = distinct(named)
+	return nil
+}
+
+// GitHub's own committer of what is made in the browser.
+const (
+	webFlow     = 19864447
+	webFlowMail = "noreply@github.com"
+)
+
+// activity are the accounts that pushed to the head branch, as the server saw
+// it. Of a fork that may not be read, its owner stands for them.
+func (g *GitHub) activity(ctx context.Context, pr *gh.PullRequest) ([]review.Actor, error) {
+	from := pr.GetHead().GetRepo()
+	if from.GetID() == 0 {
+		return nil, nil // the fork is gone, and nobody can push to it
+	}
+	var out []review.Actor
+	if from.GetID() != g.cfg.ID {
+		out = append(out, actor(from.GetOwner()))
+	}
+	path := fmt.Sprintf("repositories/%d/activity?per_page=%d&ref=%s", from.GetID(), perPage, url.QueryEscape("refs/heads/"+pr.GetHead().GetRef()))
+	for range maxPages {
+		req, err := g.client.NewRequest(http.MethodGet, path, nil)
+		if err != nil {
+			return nil, fmt.Errorf("read activity: %w", err)
+		}
+		var page []struct {
+			Actor *gh.User `json:"actor"`
+		}
+		resp, err := g.client.Do(ctx, req, &page)
+		if resp != nil && (resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusForbidden) && from.GetID() != g.cfg.ID {
+			return out, nil
+		}
+		if err != nil {
+			return nil, apiErr("read activity", err)
+		}
+		for _, e := range page {
+			out = append(out, actor(e.Actor))
+		}
+		if resp.After == "" {
+			return out, nil
+		}
+		path = fmt.Sprintf("repositories/%d/activity?per_page=%d&ref=%s&after=%s", from.GetID(), perPage,
+			url.QueryEscape("refs/heads/"+pr.GetHead().GetRef()), url.QueryEscape(resp.After))
+	}
+	return nil, fmt.Errorf("%w: the activity of the head branch has more than %d pages", forge.ErrIncomplete, maxPages)
+}
+
+func distinct(actors []review.Actor) []review.Actor {
+	slices.SortFunc(actors, func(a, b review.Actor) int {
+		return cmp.Or(strings.Compare(a.ID, b.ID), strings.Compare(a.Login, b.Login))
+	})
+	return slices.Compact(actors)
+}

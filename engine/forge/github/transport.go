@@ -1,0 +1,227 @@
+package github
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"sync"
+	"time"
+
+	gh "github.com/google/go-github/v62/github"
+	"github.com/hashicorp/go-retryablehttp"
+
+	"github.com/assent-dev/assent/engine/forge"
+)
+
+const (
+	requestTimeout = 30 * time.Second
+	maxBody        = 32 << 20
+	maxRemembered  = 4096 // responses
+	perPage        = 100
+	maxPages       = 300
+)
+
+// newHTTP is the chain of transports, outermost first: conditional requests,
+// retries of what may be repeated, authorization, the wire.
+func newHTTP(cfg Config) *http.Client {
+	wire := cfg.Transport
+	if wire == nil {
+		wire = http.DefaultTransport
+	}
+	retry := retryablehttp.NewClient()
+	retry.HTTPClient = &http.Client{
+		Transport: &authorized{wire, cfg.Tokens}, Timeout: requestTimeout,
+		CheckRedirect: sameHost,
+	}
+	retry.Logger, retry.RetryMax, retry.RetryWaitMin, retry.RetryWaitMax = nil, 3, 200*time.Millisecond, 2*time.Second
+	retry.CheckRetry = mayRepeat
+	retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
+	return &http.Client{
+		Transport:     &conditional{next: &retryablehttp.RoundTripper{Client: retry}, kept: map[string]*kept{}},
+		CheckRedirect: sameHost,
+	}
+}
+
+// sameHost follows the redirects of a renamed repository, which is known by its
+// id, and none that leads the token elsewhere.
+func sameHost(req *http.Request, via []*http.Request) error {
+	const most = 5
+	if first := via[0].URL; len(via) > most || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
+		return http.ErrUseLastResponse
+	}
+	return nil
+}
+
+// mayRepeat allows another try of a read that failed on the way or in the server.
+// A limit is not waited out here: the caller has other work to do.
+func mayRepeat(ctx context.Context, resp *http.Response, err error) (bool, error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	var method string
+	if resp != nil && resp.Request != nil {
+		method = resp.Request.Method
+	}
+	if err != nil || method != http.MethodGet || resp.StatusCode < http.StatusInternalServerError {
+		return false, nil
+	}
+	return true, nil
+}
+
+// authorized puts the token of the moment on each request.
+type authorized struct {
+	next   http.RoundTripper
+	tokens Tokens
+}
+
+func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
+	if a.tokens == nil {
+		return a.next.RoundTrip(req)
+	}
+	token, err := a.tokens.Token(req.Context())
+	if err != nil {
+		return nil, err
+	}
+	req = req.Clone(req.Context())
+	req.Header.Set("Authorization", "Bearer "+token)
+	return a.next.RoundTrip(req)
+}
+
+// conditional asks again for what it has seen with If-None-Match: an answer of
+// 304 costs nothing of the rate limit, and the remembered one is given back.
+type conditional struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	kept map[string]*kept
+}
+
+type kept struct {
+	etag   string
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (c *conditional) RoundTrip(req *http.Request) (*http.Response, error) {
+	if req.Method != http.MethodGet {
+		return c.next.RoundTrip(req)
+	}
+	key := req.URL.String() + "\x00" + req.Header.Get("Accept")
+	c.mu.Lock()
+	known := c.kept[key]
+	c.mu.Unlock()
+	if known != nil {
+		req = req.Clone(req.Context())
+		req.Header.Set("If-None-Match", known.etag)
+	}
+	resp, err := c.next.RoundTrip(req)
+	if err != nil {
+		return resp, err
+	}
+	if resp.StatusCode == http.StatusNotModified && known != nil {
+		_ = resp.Body.Close()
+		return known.response(req, resp.Header), nil
+	}
+	etag := resp.Header.Get("Etag")
+	if resp.StatusCode != http.StatusOK || etag == "" {
+		return resp, nil
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err = errors.Join(err, resp.Body.Close()); err != nil {
+		return nil, fmt.Errorf("read response: %w", err)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("read response: more than %d bytes: %w", maxBody, forge.ErrIncomplete)
+	}
+	now := &kept{etag, resp.StatusCode, resp.Header.Clone(), body}
+	c.mu.Lock()
+	if len(c.kept) >= maxRemembered {
+		clear(c.kept)
+	}
+	c.kept[key] = now
+	c.mu.Unlock()
+	return now.response(req, resp.Header), nil
+}
+
+// response gives back what was kept, with the limits of the answer now.
+func (k *kept) response(req *http.Request, now http.Header) *http.Response {
+	header := k.header.Clone()
+	for _, name := range []string{"Date", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
+		if v := now.Get(name); v != "" {
+			header.Set(name, v)
+		}
+	}
+	return &http.Response{
+		Status: http.StatusText(k.status), StatusCode: k.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		Header: header, Body: io.NopCloser(bytes.NewReader(k.body)), ContentLength: int64(len(k.body)), Request: req,
+	}
+}
+
+// apiErr maps an error of the API to the sentinels of forge.
+//
+//	403 or 429 of a limit        ErrThrottled
+//	401, 403                     ErrForbidden
+//	404, 410                     ErrGone
+//	409                          ErrMoved
+//	redirect, 5xx, the network   ErrIncomplete
+func apiErr(doing string, err error) error {
+	if err == nil {
+		return nil
+	}
+	var sentinel error
+	var limit *gh.RateLimitError
+	var abuse *gh.AbuseRateLimitError
+	var answer *gh.ErrorResponse
+	switch {
+	case errors.As(err, &limit), errors.As(err, &abuse):
+		sentinel = forge.ErrThrottled
+	case errors.As(err, &answer) && answer.Response != nil:
+		sentinel = statusErr(answer.Response.StatusCode)
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Errorf("%s: %w", doing, err)
+	default:
+		sentinel = forge.ErrIncomplete
+	}
+	if sentinel == nil || errors.Is(err, sentinel) {
+		return fmt.Errorf("%s: %w", doing, err)
+	}
+	return fmt.Errorf("%s: %w: %w", doing, sentinel, err)
+}
+
+func statusErr(code int) error {
+	switch {
+	case code == http.StatusTooManyRequests:
+		return forge.ErrThrottled
+	case code == http.StatusUnauthorized, code == http.StatusForbidden:
+		return forge.ErrForbidden
+	case code == http.StatusNotFound, code == http.StatusGone:
+		return forge.ErrGone
+	case code == http.StatusConflict:
+		return forge.ErrMoved
+	case code >= http.StatusInternalServerError, code >= 300 && code < 400:
+		return forge.ErrIncomplete
+	}
+	return nil
+}
+
+// all reads every page: as long as there is a next one, and, because a list has
+// been seen to end early without saying so, until one is empty.
+func all[T any](doing string, page func(gh.ListOptions) ([]T, *gh.Response, error)) ([]T, error) {
+	var out []T
+	o := gh.ListOptions{PerPage: perPage, Page: 1}
+	for range maxPages {
+		got, _, err := page(o)
+		if err != nil {
+			return nil, apiErr(doing, err)
+		}
+		if len(got) == 0 {
+			return out, nil
+		}
+		out = append(out, got...)
+		o.Page++
+	}
+	return nil, fmt.Errorf("%s: more than %d pages: %w", doing, maxPages, forge.ErrIncomplete)
+}
