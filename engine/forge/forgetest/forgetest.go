@@ -52,6 +52,10 @@ type Harness interface {
 	Rewind(to string)
 }
 
+// HandMerger is a forge where a merge that somebody else than the engine made
+// counts, as long as it holds what merging makes and no more.
+type HandMerger interface{ CountsMergesByHand() bool }
+
 // Retargeter is a forge that lets people change the base branch of a pull
 // request.
 type Retargeter interface {

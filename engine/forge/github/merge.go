@@ -176,15 +176,23 @@ func (g *GitHub) mergedAs(ctx context.Context, pr *gh.PullRequest, want forge.Wa
 	if err != nil {
 		return forge.Merged{}, err
 	}
-	if _, err := g.mergedOnto(pr, at[g.baseRef()]); err != nil {
+	parent, err := g.mergedOnto(pr, at[g.baseRef()])
+	if err != nil {
 		if errors.Is(err, errLags) {
 			err = fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
 		}
 		return forge.Merged{}, err
 	}
+	made, err := change.Read(g.cfg.DB, g.cfg.Repo, parent, gitdb.OID(want.Head))
+	if err != nil {
+		return forge.Merged{}, err
+	}
 	c, err := g.cfg.DB.Commit(gitdb.OID(pr.GetMergeCommitSHA()))
 	if err != nil {
 		return forge.Merged{}, err
+	}
+	if made.ResultTree != c.Tree {
+		return forge.Merged{}, fmt.Errorf("%w: merge commit %s holds something else than the merge of its parent and the head", forge.ErrMoved, c.OID)
 	}
 	return forge.Merged{Commit: string(c.OID), Parent: string(c.Parents[0]), Tree: string(c.Tree)}, nil
 }

@@ -1,0 +1,177 @@
+package github_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/forgetest"
+	"github.com/assent-dev/assent/engine/forge/github"
+	"github.com/assent-dev/assent/engine/forge/github/githubtest"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+func TestContract(t *testing.T) {
+	forgetest.Run(t, func(t *testing.T) forgetest.Harness { return newHarness(t) })
+}
+
+// harness is the fake GitHub with the people of the contract.
+type harness struct {
+	*githubtest.Server
+	t *testing.T
+}
+
+const engineToken = "engine-token"
+
+var ids = map[string]int64{"ann": 11, "bo": 12, "cy": 13, "di": 14}
+
+func newHarness(t *testing.T) *harness {
+	t.Helper()
+	s, err := githubtest.Start(t.Context(), t.TempDir(), map[string]string{"forms/standard.yaml": "a: 1\n"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	for name, id := range ids {
+		s.Add(githubtest.User{ID: id, Login: name, Type: "User"}, "token-"+name)
+	}
+	s.Add(githubtest.User{ID: 99, Login: "assent-engine", Type: "User"}, engineToken)
+	return &harness{s, t}
+}
+
+func (h *harness) config() github.Config {
+	db, err := gitdb.Init(h.t.TempDir(), "main", true)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return github.Config{
+		Repo: "r-1", Owner: githubtest.Owner, Name: githubtest.Repository, ID: githubtest.ID, API: h.URL, Git: h.GitURL(),
+		Tokens: github.Personal(func() (string, error) { return engineToken, nil }), DB: db, Now: h.Now,
+	}
+}
+
+func (h *harness) open(cfg github.Config) *github.GitHub {
+	h.t.Helper()
+	g, err := github.New(cfg)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return g
+}
+
+func (h *harness) Forge() forge.Forge { return h.open(h.config()) }
+
+var errDied = errors.New("process died")
+
+// Crashing is an engine whose process dies when the answer to its nth write is
+// on the way.
+func (h *harness) Crashing(n int) forge.Forge {
+	cfg := h.config()
+	cfg.Transport = &mortal{left: n}
+	return h.open(cfg)
+}
+
+type mortal struct {
+	left int
+	dead bool
+}
+
+func (m *mortal) RoundTrip(r *http.Request) (*http.Response, error) {
+	if m.dead {
+		return nil, errDied
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && r.Method != http.MethodGet && resp.StatusCode < http.StatusBadRequest {
+		if m.left--; m.left == 0 {
+			m.dead = true
+			return nil, errors.Join(errDied, resp.Body.Close())
+		}
+	}
+	return resp, err
+}
+
+// CountsMergesByHand says that people may merge on GitHub.
+func (h *harness) CountsMergesByHand() bool { return true }
+
+func (h *harness) Actor(name string) review.Actor {
+	return review.Actor{Forge: github.Name, ID: strconv.FormatInt(ids[name], 10), Login: name}
+}
+
+func (h *harness) Open(_ context.Context, by string, d forgetest.Draft) (string, error) {
+	n, err := h.Server.Open(by, "request/"+d.ID, d.Title, d.Files)
+	return strconv.Itoa(n), err
+}
+
+func (h *harness) number(id string) int {
+	n, err := strconv.Atoi(id)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return n
+}
+
+func (h *harness) Push(_ context.Context, by, id string, files map[string]string) error {
+	return h.Server.Push(by, h.number(id), files, false)
+}
+
+func (h *harness) Review(_ context.Context, by, id string, v review.Verdict, body string) error {
+	event := map[review.Verdict]string{review.Approve: "APPROVE", review.Deny: "REQUEST_CHANGES", review.Comment: "COMMENT"}[v]
+	_, err := h.Server.Review(by, h.number(id), event, body, "")
+	return err
+}
+
+func (h *harness) Cancel(_ context.Context, by, id, _ string) error {
+	if by != "ann" {
+		return fmt.Errorf("%s may not close it", by)
+	}
+	return h.Shut(by, h.number(id))
+}
+
+func (h *harness) Published(id string) []string {
+	var out []string
+	for _, body := range h.Server.Published(h.number(id), "assent-engine") {
+		_, text, _ := strings.Cut(body, "-->\n")
+		out = append(out, text)
+	}
+	return out
+}
+
+func (h *harness) Base() string {
+	h.t.Helper()
+	base, err := h.Server.Base()
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	return base
+}
+
+func (h *harness) Commit(files map[string]string) {
+	h.t.Helper()
+	if err := h.Server.Commit(files); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *harness) MergeByHand(id string, more map[string]string) {
+	h.t.Helper()
+	if err := h.Server.MergeByHand(h.number(id), more); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *harness) Rewind(to string) {
+	h.t.Helper()
+	if err := h.Server.Rewind(to); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+func (h *harness) Retarget(_ context.Context, by, id string) error {
+	return h.Server.Retarget(by, h.number(id), "playground")
+}

@@ -1,0 +1,420 @@
+package githubtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/assent-dev/assent/engine/gitdb"
+)
+
+type object = map[string]any
+
+// handler serves the API below /api/v3/ and git below /OWNER/NAME.git.
+func (s *Server) handler(git http.Handler) http.Handler {
+	api := http.NewServeMux()
+	repo := "/repos/" + Owner + "/" + Repository
+	for pattern, h := range map[string]func(r *http.Request, by User) (int, any){
+		"GET /user":                                      func(_ *http.Request, by User) (int, any) { return 200, userJSON(by) },
+		"GET /users/{login}":                             s.getUser,
+		"GET " + repo:                                    func(*http.Request, User) (int, any) { return 200, repoJSON() },
+		"GET " + repo + "/pulls":                         s.listPulls,
+		"POST " + repo + "/pulls":                        s.postPull,
+		"GET " + repo + "/pulls/{n}":                     s.getPull,
+		"PATCH " + repo + "/pulls/{n}":                   s.patchPull,
+		"PUT " + repo + "/pulls/{n}/merge":               s.putMerge,
+		"GET " + repo + "/pulls/{n}/reviews":             s.listReviews,
+		"POST " + repo + "/pulls/{n}/reviews":            s.postReview,
+		"GET " + repo + "/pulls/{n}/commits":             s.listCommits,
+		"GET " + repo + "/issues/{n}/events":             s.listEvents,
+		"GET " + repo + "/issues/{n}/comments":           s.listComments,
+		"POST " + repo + "/issues/{n}/comments":          s.postComment,
+		"PATCH " + repo + "/issues/comments/{id}":        s.patchComment,
+		"GET " + repo + "/commits/{sha}/statuses":        s.listStatuses,
+		"POST " + repo + "/statuses/{sha}":               s.postStatus,
+		fmt.Sprintf("GET /repositories/%d/activity", ID): s.listActivity,
+	} {
+		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/api/v3/", http.StripPrefix("/api/v3", api))
+	mux.HandleFunc("/"+Owner+"/", func(w http.ResponseWriter, r *http.Request) {
+		_, token, _ := r.BasicAuth()
+		s.mu.Lock()
+		_, ok := s.tokens[token]
+		s.mu.Unlock()
+		if !ok {
+			w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		git.ServeHTTP(w, r)
+	})
+	return mux
+}
+
+// serve checks the token, plays the faults and writes the answer, one request at
+// a time.
+func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Request, by User) (int, any)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	login, ok := s.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	if !ok {
+		answer(w, http.StatusUnauthorized, object{"message": "Bad credentials"})
+		return
+	}
+	if s.faults.Fail != nil {
+		if code := s.faults.Fail(r); code != 0 {
+			answer(w, code, object{"message": http.StatusText(code)})
+			return
+		}
+	}
+	code, body := h(r, s.users[login])
+	if list, ok := body.([]object); ok && r.Method == http.MethodGet {
+		body = s.page(w, r, list)
+	}
+	answer(w, code, body)
+}
+
+func answer(w http.ResponseWriter, code int, body any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(code)
+	_ = json.NewEncoder(w).Encode(body)
+}
+
+// page cuts a list, and says where the next page is, unless it misbehaves.
+func (s *Server) page(w http.ResponseWriter, r *http.Request, list []object) []object {
+	size, page := 30, 1
+	if n, err := strconv.Atoi(r.URL.Query().Get("per_page")); err == nil && n > 0 {
+		size = min(n, 100)
+	}
+	if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && n > 0 {
+		page = n
+	}
+	if s.faults.PageSize > 0 {
+		size = s.faults.PageSize
+	}
+	from := min((page-1)*size, len(list))
+	to := min(from+size, len(list))
+	if to < len(list) && s.faults.PageSize == 0 {
+		q := r.URL.Query()
+		q.Set("page", strconv.Itoa(page+1))
+		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, strings.TrimSuffix(s.URL, "/")+r.URL.Path, q.Encode()))
+	}
+	return list[from:to]
+}
+
+func notFound() (int, any) { return http.StatusNotFound, object{"message": "Not Found"} }
+
+func invalid(why string) (int, any) {
+	return http.StatusUnprocessableEntity, object{"message": why}
+}
+
+func (s *Server) pathPull(r *http.Request) *pull {
+	n, err := strconv.Atoi(r.PathValue("n"))
+	if err != nil {
+		return nil
+	}
+	return s.pull(n)
+}
+
+func read(r *http.Request, into any) bool { return json.NewDecoder(r.Body).Decode(into) == nil }
+
+func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
+
+func userJSON(u User) any {
+	if u.ID == 0 {
+		return nil
+	}
+	return object{"id": u.ID, "login": u.Login, "type": u.Type}
+}
+
+func repoJSON() object {
+	return object{"id": ID, "name": Repository, "full_name": Owner + "/" + Repository, "owner": object{"id": 1, "login": Owner, "type": "Organization"}}
+}
+
+func (s *Server) getUser(r *http.Request, _ User) (int, any) {
+	u, ok := s.users[r.PathValue("login")]
+	if !ok {
+		return notFound()
+	}
+	return 200, userJSON(u)
+}
+
+func (s *Server) pullJSON(p *pull, whole bool) object {
+	state := "closed"
+	if p.open {
+		state = "open"
+	}
+	o := object{
+		"id": 1000 + p.number, "number": p.number, "title": p.title, "state": state, "user": userJSON(p.author), "created_at": stamp(p.created),
+		"head": object{"ref": p.headRef, "sha": string(p.head), "repo": repoJSON()},
+		"base": object{"ref": p.base, "repo": repoJSON()},
+	}
+	if p.merged {
+		o["merged_at"], o["merge_commit_sha"] = stamp(s.now), string(p.mergeCommit)
+	}
+	if whole {
+		o["merged"] = p.merged
+		o["commits"] = len(s.commits(p))
+	}
+	return o
+}
+
+func (s *Server) listPulls(r *http.Request, _ User) (int, any) {
+	list := []object{}
+	for _, p := range s.pulls {
+		q := r.URL.Query()
+		if state := q.Get("state"); state != "all" && (state == "closed") == p.open || q.Get("base") != "" && q.Get("base") != p.base {
+			continue
+		}
+		list = append(list, s.pullJSON(p, false))
+	}
+	return 200, list
+}
+
+func (s *Server) postPull(r *http.Request, by User) (int, any) {
+	var in struct{ Title, Head, Base, Body string }
+	if !read(r, &in) || in.Base != "main" {
+		return invalid("Validation Failed")
+	}
+	head, err := s.db.Resolve("refs/heads/" + in.Head)
+	if err != nil {
+		return invalid("the head is no branch")
+	}
+	n, err := s.opened(by.Login, in.Head, in.Title, head)
+	if err != nil {
+		return invalid(err.Error())
+	}
+	return 201, s.pullJSON(s.pull(n), true)
+}
+
+func (s *Server) getPull(r *http.Request, _ User) (int, any) {
+	p := s.pathPull(r)
+	if p == nil {
+		return notFound()
+	}
+	return 200, s.pullJSON(p, true)
+}
+
+func (s *Server) patchPull(r *http.Request, by User) (int, any) {
+	p := s.pathPull(r)
+	var in struct{ State string }
+	if p == nil {
+		return notFound()
+	}
+	if !read(r, &in) || in.State != "closed" {
+		return invalid("Validation Failed")
+	}
+	if p.open {
+		p.open = false
+		p.events = append(p.events, event{ID: s.id(), Event: "closed", Actor: by, At: s.tick()})
+	}
+	return 200, s.pullJSON(p, true)
+}
+
+func (s *Server) putMerge(r *http.Request, by User) (int, any) {
+	p := s.pathPull(r)
+	var in struct {
+		SHA    string `json:"sha"`
+		Method string `json:"merge_method"`
+	}
+	switch {
+	case p == nil:
+		return notFound()
+	case !read(r, &in) || !slices.Contains([]string{"", "merge", "squash", "rebase"}, in.Method):
+		return invalid("Validation Failed")
+	case !p.open:
+		return http.StatusMethodNotAllowed, object{"message": "Pull Request is not mergeable"}
+	case in.SHA != "" && in.SHA != string(p.head):
+		return http.StatusConflict, object{"message": "Head branch was modified. Review and try the merge again."}
+	}
+	tree, base, err := s.mergeTree(p)
+	if err != nil {
+		return http.StatusMethodNotAllowed, object{"message": "Pull Request is not mergeable"}
+	}
+	oid, err := s.mergeCommit(p, base, tree, nil, in.Method == "" || in.Method == "merge")
+	if err == nil {
+		err = s.finish(p, base, oid, by)
+	}
+	if err != nil {
+		return http.StatusInternalServerError, object{"message": err.Error()}
+	}
+	return 200, object{"sha": string(oid), "merged": true, "message": "Pull Request successfully merged"}
+}
+
+func (s *Server) listReviews(r *http.Request, _ User) (int, any) {
+	p := s.pathPull(r)
+	if p == nil {
+		return notFound()
+	}
+	list := []object{}
+	for _, v := range p.reviews {
+		list = append(list, reviewJSON(v))
+	}
+	return 200, list
+}
+
+func reviewJSON(v *reviewed) object {
+	return object{"id": v.ID, "user": userJSON(v.User), "state": v.State, "body": v.Body, "commit_id": string(v.Commit), "submitted_at": stamp(v.Submitted)}
+}
+
+func (s *Server) postReview(r *http.Request, by User) (int, any) {
+	p := s.pathPull(r)
+	var in struct {
+		Event, Body string
+		CommitID    string `json:"commit_id"`
+	}
+	if p == nil {
+		return notFound()
+	}
+	if !read(r, &in) {
+		return invalid("Validation Failed")
+	}
+	s.mu.Unlock()
+	id, err := s.Review(by.Login, p.number, in.Event, in.Body, in.CommitID)
+	s.mu.Lock()
+	if err != nil {
+		return invalid(err.Error())
+	}
+	i := slices.IndexFunc(p.reviews, func(v *reviewed) bool { return v.ID == id })
+	return 200, reviewJSON(p.reviews[i])
+}
+
+// commits are those of a pull request, the newest first.
+func (s *Server) commits(p *pull) []gitdb.Commit {
+	base, err := s.db.Resolve("refs/heads/" + p.base)
+	if err != nil {
+		return nil
+	}
+	if p.merged {
+		if c, err := s.db.Commit(p.mergeCommit); err == nil {
+			base = c.Parents[0]
+		}
+	}
+	stop, err := s.db.MergeBase(base, p.head)
+	if err != nil {
+		return nil
+	}
+	list, _, _ := s.db.FirstParents(p.head, stop)
+	return slices.DeleteFunc(list, func(c gitdb.Commit) bool { return c.OID == stop })
+}
+
+func (s *Server) listCommits(r *http.Request, _ User) (int, any) {
+	p := s.pathPull(r)
+	if p == nil {
+		return notFound()
+	}
+	list := []object{}
+	for _, c := range slices.Backward(s.commits(p)) {
+		// GitHub knows an account by the address in the commit.
+		u := userJSON(s.users[strings.TrimSuffix(c.Author.Email, "@example.com")])
+		list = append(list, object{"sha": string(c.OID), "author": u, "committer": u, "commit": object{"message": c.Message}})
+	}
+	return 200, list
+}
+
+func (s *Server) listEvents(r *http.Request, _ User) (int, any) {
+	p := s.pathPull(r)
+	if p == nil {
+		return notFound()
+	}
+	list := []object{}
+	for _, e := range p.events {
+		o := object{"id": e.ID, "event": e.Event, "actor": userJSON(e.Actor), "created_at": stamp(e.At)}
+		if e.Dismissed != nil {
+			o["dismissed_review"] = object{"review_id": e.Dismissed.Review, "state": e.Dismissed.State}
+		}
+		list = append(list, o)
+	}
+	return 200, list
+}
+
+func (s *Server) listComments(r *http.Request, _ User) (int, any) {
+	p := s.pathPull(r)
+	if p == nil {
+		return notFound()
+	}
+	list := []object{}
+	for _, c := range s.comments {
+		if c.Issue == p.number {
+			list = append(list, commentJSON(c))
+		}
+	}
+	return 200, list
+}
+
+func commentJSON(c *comment) object {
+	return object{"id": c.ID, "user": userJSON(c.User), "body": c.Body}
+}
+
+func (s *Server) postComment(r *http.Request, by User) (int, any) {
+	p := s.pathPull(r)
+	var in struct{ Body string }
+	if p == nil {
+		return notFound()
+	}
+	if !read(r, &in) || in.Body == "" || len(in.Body) > 65536 {
+		return invalid("Validation Failed")
+	}
+	c := &comment{ID: s.id(), Issue: p.number, User: by, Body: in.Body, Shown: []string{in.Body}}
+	s.comments = append(s.comments, c)
+	return 201, commentJSON(c)
+}
+
+func (s *Server) patchComment(r *http.Request, _ User) (int, any) {
+	var in struct{ Body string }
+	i := slices.IndexFunc(s.comments, func(c *comment) bool { return strconv.FormatInt(c.ID, 10) == r.PathValue("id") })
+	if i < 0 {
+		return notFound()
+	}
+	if !read(r, &in) || in.Body == "" || len(in.Body) > 65536 {
+		return invalid("Validation Failed")
+	}
+	c := s.comments[i]
+	c.Body = in.Body
+	c.Shown = append(c.Shown, in.Body)
+	return 200, commentJSON(c)
+}
+
+func (s *Server) listStatuses(r *http.Request, _ User) (int, any) {
+	list := []object{}
+	for _, st := range slices.Backward(s.statuses[r.PathValue("sha")]) {
+		list = append(list, statusJSON(st))
+	}
+	return 200, list
+}
+
+func statusJSON(st status) object {
+	return object{
+		"id": st.ID, "state": st.State, "context": st.Context, "description": st.Description, "creator": userJSON(st.Creator), "created_at": stamp(st.At),
+	}
+}
+
+func (s *Server) postStatus(r *http.Request, by User) (int, any) {
+	var in struct{ State, Context, Description string }
+	sha := r.PathValue("sha")
+	if _, err := s.db.Commit(gitdb.OID(sha)); err != nil {
+		return invalid("No commit found for SHA: " + sha)
+	}
+	if !read(r, &in) || !slices.Contains([]string{"error", "failure", "pending", "success"}, in.State) || len([]rune(in.Description)) > 140 {
+		return invalid("Validation Failed")
+	}
+	st := status{s.id(), in.State, in.Context, in.Description, by, s.tick()}
+	s.statuses[sha] = append(s.statuses[sha], st)
+	return 201, statusJSON(st)
+}
+
+func (s *Server) listActivity(r *http.Request, _ User) (int, any) {
+	list := []object{}
+	for _, a := range s.activity {
+		if ref := r.URL.Query().Get("ref"); ref == "" || ref == a.Ref {
+			list = append(list, object{"id": a.ID, "ref": a.Ref, "activity_type": a.Kind, "actor": userJSON(a.Actor), "timestamp": stamp(a.At)})
+		}
+	}
+	return 200, list
+}

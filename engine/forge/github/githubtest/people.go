@@ -1,0 +1,295 @@
+package githubtest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/assent-dev/assent/engine/gitdb"
+)
+
+// The methods below are what people do in a browser or with git.
+
+// commitTo puts a commit with files on a reference. The lock is held, or nobody
+// else is there yet.
+func (s *Server) commitTo(ref string, on gitdb.OID, files map[string]string, message string) error {
+	oid, err := s.commit(on, files, message, "ann")
+	if err != nil {
+		return err
+	}
+	was, err := s.db.Resolve(ref)
+	if errors.Is(err, gitdb.ErrNotFound) {
+		was, err = "", nil
+	}
+	if err != nil {
+		return err
+	}
+	return s.db.MoveRef(ref, was, oid)
+}
+
+func (s *Server) commit(on gitdb.OID, files map[string]string, message, author string, more ...gitdb.OID) (gitdb.OID, error) {
+	var edits []gitdb.Edit
+	for path, content := range files {
+		oid, err := s.db.WriteBlob([]byte(content))
+		if err != nil {
+			return "", err
+		}
+		edits = append(edits, gitdb.Edit{Path: path, OID: oid})
+	}
+	var tree gitdb.OID
+	var parents []gitdb.OID
+	if on != "" {
+		c, err := s.db.Commit(on)
+		if err != nil {
+			return "", err
+		}
+		tree, parents = c.Tree, []gitdb.OID{on}
+	}
+	tree, err := s.db.WriteTree(tree, edits)
+	if err != nil {
+		return "", err
+	}
+	who := gitdb.Person{Name: author, Email: author + "@example.com", When: s.tick()}
+	return s.db.WriteCommit(gitdb.Commit{Tree: tree, Parents: append(parents, more...), Author: who, Committer: who, Message: message}, nil)
+}
+
+func (s *Server) base() (gitdb.OID, error) { return s.db.Resolve("refs/heads/main") }
+
+// Open pushes a branch with files and opens a pull request.
+func (s *Server) Open(by, branch, title string, files map[string]string) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base, err := s.base()
+	if err != nil {
+		return 0, err
+	}
+	head, err := s.commit(base, files, title+"\n", by)
+	if err != nil {
+		return 0, err
+	}
+	if err := s.db.MoveRef("refs/heads/"+branch, "", head); err != nil {
+		return 0, err
+	}
+	return s.opened(by, branch, title, head)
+}
+
+// opened opens a pull request for a branch that is there.
+func (s *Server) opened(by, branch, title string, head gitdb.OID) (int, error) {
+	p := &pull{
+		number: len(s.pulls) + 1, title: title, headRef: branch, base: "main", author: s.users[by], open: true, head: head, created: s.tick(),
+	}
+	if err := s.db.MoveRef(fmt.Sprintf("refs/pull/%d/head", p.number), "", head); err != nil {
+		return 0, err
+	}
+	s.pulls = append(s.pulls, p)
+	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + branch, p.author, "branch_creation", s.tick()})
+	return p.number, nil
+}
+
+func (s *Server) pull(n int) *pull {
+	if n < 1 || n > len(s.pulls) {
+		return nil
+	}
+	return s.pulls[n-1]
+}
+
+// Push adds a commit to the branch of a pull request, or with force puts it on
+// main's tip in place of what was there. The commit says that ann made it,
+// whoever pushes.
+func (s *Server) Push(by string, n int, files map[string]string, force bool) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pull(n)
+	on := p.head
+	if force {
+		var err error
+		if on, err = s.base(); err != nil {
+			return err
+		}
+	}
+	head, err := s.commit(on, files, "more\n", "ann")
+	if err != nil {
+		return err
+	}
+	return s.moveHead(by, p, head, force)
+}
+
+// PutBack points the branch of a pull request at an earlier head, by force.
+func (s *Server) PutBack(by string, n int, head string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.moveHead(by, s.pull(n), gitdb.OID(head), true)
+}
+
+func (s *Server) moveHead(by string, p *pull, head gitdb.OID, force bool) error {
+	for _, ref := range []string{"refs/heads/" + p.headRef, fmt.Sprintf("refs/pull/%d/head", p.number)} {
+		if err := s.db.MoveRef(ref, p.head, head); err != nil {
+			return err
+		}
+	}
+	p.head = head
+	kind := "push"
+	if force {
+		kind = "force_push"
+		p.events = append(p.events, event{ID: s.id(), Event: "head_ref_force_pushed", Actor: s.users[by], At: s.tick()})
+	}
+	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + p.headRef, s.users[by], kind, s.tick()})
+	if s.faults.Reanchor {
+		for _, r := range p.reviews {
+			r.Commit = head
+		}
+	}
+	return nil
+}
+
+// Review submits a review: APPROVE, REQUEST_CHANGES or COMMENT. commit is the
+// head where empty.
+func (s *Server) Review(by string, n int, what, body, commit string) (int64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pull(n)
+	if !p.open {
+		return 0, errors.New("the pull request is closed")
+	}
+	if what != "COMMENT" && p.author.Login == by {
+		return 0, errors.New("422: nobody reviews their own pull request")
+	}
+	state, ok := map[string]string{"APPROVE": "APPROVED", "REQUEST_CHANGES": "CHANGES_REQUESTED", "COMMENT": "COMMENTED"}[what]
+	if !ok {
+		return 0, fmt.Errorf("422: no event %q", what)
+	}
+	r := &reviewed{ID: s.id(), User: s.users[by], State: state, Body: body, Commit: gitdb.OID(commit), Submitted: s.tick()}
+	if commit == "" {
+		r.Commit = p.head
+	}
+	p.reviews = append(p.reviews, r)
+	return r.ID, nil
+}
+
+// Dismiss dismisses a review.
+func (s *Server) Dismiss(by string, n int, review int64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pull(n)
+	i := slices.IndexFunc(p.reviews, func(r *reviewed) bool { return r.ID == review })
+	if i < 0 {
+		return errors.New("404: no such review")
+	}
+	p.events = append(p.events, event{
+		ID: s.id(), Event: "review_dismissed", Actor: s.users[by], At: s.tick(),
+		Dismissed: &dismissed{review, strings.ToLower(p.reviews[i].State)},
+	})
+	p.reviews[i].State = "DISMISSED"
+	return nil
+}
+
+// Shut closes a pull request, as somebody.
+func (s *Server) Shut(by string, n int) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pull(n)
+	if p.open {
+		p.open = false
+		p.events = append(p.events, event{ID: s.id(), Event: "closed", Actor: s.users[by], At: s.tick()})
+	}
+	return nil
+}
+
+// Retarget changes the base branch of a pull request.
+func (s *Server) Retarget(by string, n int, base string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	tip, err := s.base()
+	if err != nil {
+		return err
+	}
+	if err := s.db.MoveRef("refs/heads/"+base, "", tip); err != nil {
+		return err
+	}
+	p := s.pull(n)
+	p.base = base
+	p.events = append(p.events, event{ID: s.id(), Event: "base_ref_changed", Actor: s.users[by], At: s.tick()})
+	return nil
+}
+
+// Commit pushes files straight to main.
+func (s *Server) Commit(files map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	return s.commitTo("refs/heads/main", base, files, "direct\n")
+}
+
+// Rewind moves main to a commit, by force.
+func (s *Server) Rewind(to string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base, err := s.base()
+	if err != nil {
+		return err
+	}
+	return s.db.MoveRef("refs/heads/main", base, gitdb.OID(to))
+}
+
+// MergeByHand pushes a merge of a pull request to main that holds more files
+// than the pull request. GitHub shows it as merged.
+func (s *Server) MergeByHand(n int, more map[string]string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pull(n)
+	tree, base, err := s.mergeTree(p)
+	if err != nil {
+		return err
+	}
+	oid, err := s.mergeCommit(p, base, tree, more, true)
+	if err != nil {
+		return err
+	}
+	return s.finish(p, base, oid, s.users["di"])
+}
+
+// Published is every text of the engine's comment on a pull request.
+func (s *Server) Published(n int, login string) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var out []string
+	for _, c := range s.comments {
+		if c.Issue == n && c.User.Login == login {
+			out = append(out, c.Shown...)
+		}
+	}
+	return out
+}
+
+// Base is the tip of main.
+func (s *Server) Base() (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	oid, err := s.base()
+	return string(oid), err
+}
+
+// File reads a file of main.
+func (s *Server) File(path string) (string, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	base, err := s.base()
+	if err != nil {
+		return "", false
+	}
+	c, err := s.db.Commit(base)
+	if err != nil {
+		return "", false
+	}
+	e, ok, err := s.db.Find(c.Tree, path)
+	if err != nil || !ok {
+		return "", false
+	}
+	const most = 1 << 20
+	data, err := s.db.Blob(e.OID, most)
+	return string(data), err == nil
+}

@@ -1,0 +1,206 @@
+// Package githubtest is a GitHub of one repository, for tests and for the demo:
+// the part of the REST API that package github uses, with state, over a real git
+// repository behind git's own smart HTTP. It can misbehave as GitHub is reported
+// to. What it cannot show is whether GitHub itself behaves like it.
+package githubtest
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/cgi"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/assent-dev/assent/engine/gitdb"
+)
+
+// ID is the numeric id of the repository.
+const ID = 4711
+
+// Owner and Repository name it.
+const (
+	Owner      = "acme"
+	Repository = "access"
+)
+
+// User is an account.
+type User struct {
+	ID    int64  `json:"id"`
+	Login string `json:"login"`
+	Type  string `json:"type"` // User, Bot or Organization
+}
+
+// Server is a GitHub. Its methods may be called from several goroutines.
+type Server struct {
+	URL string // of the REST API
+
+	mu       sync.Mutex
+	http     *httptest.Server
+	db       *gitdb.DB
+	dir      string
+	now      time.Time
+	ids      int64
+	users    map[string]User   // by login
+	tokens   map[string]string // token → login
+	pulls    []*pull
+	statuses map[string][]status // by commit, oldest first
+	activity []activity
+	comments []*comment
+
+	// Faults are how it misbehaves, looked at in each request.
+	faults Faults
+}
+
+// Faults are ways to misbehave.
+type Faults struct {
+	// Reanchor makes the reviews of a pull request name its new head after a push.
+	Reanchor bool
+	// PageSize cuts every page short, with no word of a next one.
+	PageSize int
+	// Fail answers a request with a status instead; zero lets it pass.
+	Fail func(r *http.Request) int
+}
+
+type pull struct {
+	number         int
+	title, headRef string
+	base           string
+	author         User
+	open, merged   bool
+	mergeCommit    gitdb.OID
+	head           gitdb.OID
+	created        time.Time
+	reviews        []*reviewed
+	events         []event
+	mergeable      bool
+	labels         []string
+	requested      []string
+}
+
+type reviewed struct {
+	ID        int64
+	User      User
+	State     string
+	Body      string
+	Commit    gitdb.OID
+	Submitted time.Time
+}
+
+type event struct {
+	ID        int64
+	Event     string
+	Actor     User
+	At        time.Time
+	Dismissed *dismissed
+}
+
+type dismissed struct {
+	Review int64
+	State  string
+}
+
+type status struct {
+	ID                          int64
+	State, Context, Description string
+	Creator                     User
+	At                          time.Time
+}
+
+type activity struct {
+	ID    int64
+	Ref   string
+	Actor User
+	Kind  string
+	At    time.Time
+}
+
+type comment struct {
+	ID    int64
+	Issue int
+	User  User
+	Body  string
+	Shown []string // every body it has had
+}
+
+// Start serves a repository whose main branch holds the files. dir is empty and
+// becomes its git repository. git has to be on PATH.
+func Start(ctx context.Context, dir string, files map[string]string) (*Server, error) {
+	root, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, fmt.Errorf("start GitHub: %w", err)
+	}
+	path := filepath.Join(root, Owner, Repository+".git")
+	db, err := gitdb.Init(path, "main", true)
+	if err != nil {
+		return nil, fmt.Errorf("start GitHub: %w", err)
+	}
+	s := &Server{
+		db: db, dir: path, now: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC),
+		users: map[string]User{}, tokens: map[string]string{}, statuses: map[string][]status{},
+	}
+	out, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
+	if err != nil {
+		return nil, fmt.Errorf("start GitHub: git is needed: %w", err)
+	}
+	if out, err := exec.CommandContext(ctx, "git", "-C", path, "config", "http.receivepack", "true").CombinedOutput(); err != nil { //nolint:gosec // a path of ours
+		return nil, fmt.Errorf("start GitHub: %w: %s", err, out)
+	}
+	backend := &cgi.Handler{
+		Path: filepath.Join(strings.TrimSpace(string(out)), "git-http-backend"),
+		Env:  []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=engine", "GIT_CONFIG_NOSYSTEM=1", "HOME=" + root},
+	}
+	if err := s.commitTo("refs/heads/main", "", files, "begin\n"); err != nil {
+		return nil, fmt.Errorf("start GitHub: %w", err)
+	}
+	s.http = httptest.NewServer(s.handler(backend))
+	s.URL = s.http.URL + "/api/v3/"
+	return s, nil
+}
+
+// Close stops it.
+func (s *Server) Close() { s.http.Close() }
+
+// GitURL is where the repository is cloned from.
+func (s *Server) GitURL() string {
+	return strings.TrimSuffix(s.URL, "/api/v3/") + "/" + Owner + "/" + Repository + ".git"
+}
+
+// Add makes an account and a token for it.
+func (s *Server) Add(u User, token string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.users[u.Login] = u
+	if token != "" {
+		s.tokens[token] = u.Login
+	}
+}
+
+// Misbehave sets the faults.
+func (s *Server) Misbehave(f Faults) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = f
+}
+
+// tick is a later second each time: GitHub's times are whole seconds.
+func (s *Server) tick() time.Time {
+	s.now = s.now.Add(time.Second)
+	return s.now
+}
+
+func (s *Server) id() int64 {
+	s.ids++
+	return s.ids
+}
+
+// Now is GitHub's clock.
+func (s *Server) Now() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.now
+}
