@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"sync"
 	"time"
 
@@ -61,14 +62,10 @@ func mayRepeat(ctx context.Context, resp *http.Response, err error) (bool, error
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
-	var method string
-	if resp != nil && resp.Request != nil {
-		method = resp.Request.Method
+	if lost := (*url.Error)(nil); errors.As(err, &lost) {
+		return lost.Op == "Get", nil
 	}
-	if err != nil || method != http.MethodGet || resp.StatusCode < http.StatusInternalServerError {
-		return false, nil
-	}
-	return true, nil
+	return resp != nil && resp.Request != nil && resp.Request.Method == http.MethodGet && resp.StatusCode >= http.StatusInternalServerError, nil
 }
 
 // authorized puts the token of the moment on each request.
@@ -77,6 +74,7 @@ type authorized struct {
 	tokens Tokens
 }
 
+// RoundTrip implements http.RoundTripper.
 func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	if a.tokens == nil {
 		return a.next.RoundTrip(req)
@@ -105,6 +103,7 @@ type kept struct {
 	body   []byte
 }
 
+// RoundTrip implements http.RoundTripper.
 func (c *conditional) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Method != http.MethodGet {
 		return c.next.RoundTrip(req)

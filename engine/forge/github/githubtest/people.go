@@ -293,3 +293,47 @@ func (s *Server) File(path string) (string, bool) {
 	data, err := s.db.Blob(e.OID, most)
 	return string(data), err == nil
 }
+
+// Head is the head of a pull request.
+func (s *Server) Head(n int) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pull(n)
+	if p == nil {
+		return "", errors.New("404: no such pull request")
+	}
+	return string(p.head), nil
+}
+
+// Status puts a status on a commit, as anybody who may write can.
+func (s *Server) Status(by, commit, state, context string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.statuses[commit] = append(s.statuses[commit], status{s.id(), state, context, "", s.users[by], s.tick()})
+	return nil
+}
+
+// Shown is the newest status of a context on a commit.
+func (s *Server) Shown(commit, context string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, st := range slices.Backward(s.statuses[commit]) {
+		if st.Context == context {
+			return st.State
+		}
+	}
+	return ""
+}
+
+// Comments counts the comments on a pull request.
+func (s *Server) Comments(n int) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	count := 0
+	for _, c := range s.comments {
+		if c.Issue == n {
+			count++
+		}
+	}
+	return count
+}

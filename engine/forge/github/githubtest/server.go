@@ -8,7 +8,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"net/http/cgi"
+	"net/http/cgi" //nolint:gosec // of a Go that is long past Httpoxy
 	"net/http/httptest"
 	"os/exec"
 	"path/filepath"
@@ -77,9 +77,6 @@ type pull struct {
 	created        time.Time
 	reviews        []*reviewed
 	events         []event
-	mergeable      bool
-	labels         []string
-	requested      []string
 }
 
 type reviewed struct {
