@@ -33,6 +33,7 @@ var mayImport = map[string][]string{
 	"engine/plan":                             {"engine/grant", "engine/resource"},
 	"engine/ledger":                           {"engine/signature", "engine/gitdb"},
 	"engine/forge":                            {"engine/review"},
+	"engine/forge/change":                     {"engine/forge", "engine/review", "engine/gitdb"},
 	"engine/forge/local":                      {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb", "engine/signature", "engine/resource"},
 	"engine/forge/github":                     {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb"},
 	"engine/forge/github/githubtest":          {"engine/gitdb"},
