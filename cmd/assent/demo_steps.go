@@ -51,7 +51,7 @@ func (s *demoScript) repository(context.Context) error {
 
 // round reconciles once and sums up what happened.
 func (s *demoScript) round(ctx context.Context) (sum string, lines []string, err error) {
-	r, err := s.reconciler(true)
+	r, err := s.reconciler(ctx, true)
 	if err != nil {
 		return "", nil, err
 	}
@@ -154,7 +154,7 @@ func (s *demoScript) asks(ctx context.Context) error {
 	for _, p := range problems {
 		lines = append(lines, p.String())
 	}
-	f, err := s.openForge(ctx)
+	f, err := s.openLocal(ctx)
 	if err != nil {
 		return err
 	}
@@ -197,7 +197,7 @@ func (s *demoScript) review(ctx context.Context, who string, d resource.Duration
 	if err != nil {
 		return "", err
 	}
-	f, err := s.openForge(ctx)
+	f, err := s.openLocal(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -308,7 +308,7 @@ func (s *demoScript) proof(ctx context.Context) error {
 }
 
 func (s *demoScript) planned(ctx context.Context) error {
-	r, err := s.reconciler(false)
+	r, err := s.reconciler(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func runDrift(ctx context.Context, g *global, args []string, o driftOptions) err
 		}
 		names = append(names, c.Ref().Name)
 	}
-	r, err := w.reconciler(false)
+	r, err := w.reconciler(ctx, false)
 	if err != nil {
 		return err
 	}

@@ -192,7 +192,7 @@ func (c *crowd) workspace() *workspace {
 func (c *crowd) ask(product, duration string, people []string) {
 	c.t.Helper()
 	w := c.workspace()
-	f, err := w.openForge(c.t.Context())
+	f, err := w.openLocal(c.t.Context())
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func (c *crowd) determine() {
 
 func (c *crowd) reconcile() {
 	c.t.Helper()
-	r, err := c.workspace().reconciler(true)
+	r, err := c.workspace().reconciler(c.t.Context(), true)
 	if err != nil {
 		c.t.Fatal(err)
 	}

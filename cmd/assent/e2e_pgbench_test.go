@@ -333,7 +333,7 @@ func (b *bench) endsOnTime() {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	r, err := w.reconciler(true)
+	r, err := w.reconciler(b.t.Context(), true)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -174,7 +174,7 @@ func laterCmd(ts *testscript.TestScript, neg bool, args []string) {
 		writeResult(g, result)
 		return
 	}
-	r, err := w.reconciler(true)
+	r, err := w.reconciler(ctx, true)
 	ts.Check(err)
 	rep, err := r.Once(ctx)
 	ts.Check(g.finishRound(rep, err))

@@ -89,7 +89,7 @@ func runImport(ctx context.Context, g *global, name string, o importOptions) err
 	if err != nil {
 		return err
 	}
-	key, me, err := w.whoAmI(o.key)
+	f, me, err := w.sit(ctx, o.key)
 	if err != nil {
 		return err
 	}
@@ -102,7 +102,7 @@ func runImport(ctx context.Context, g *global, name string, o importOptions) err
 		return err
 	}
 	if o.propose && len(rep.Requests) > 0 {
-		if rep.PullRequest, err = w.openImport(ctx, key, me, rep); err != nil {
+		if rep.PullRequest, err = openImport(ctx, f, rep); err != nil {
 			return err
 		}
 	}
@@ -126,7 +126,7 @@ func runImport(ctx context.Context, g *global, name string, o importOptions) err
 
 // driftOf reads one connection, which has to be readable as a whole.
 func (w *workspace) driftOf(ctx context.Context, c *resource.Connection) (reconcile.ConnectionDrift, error) {
-	r, err := w.reconciler(false)
+	r, err := w.reconciler(ctx, false)
 	if err != nil {
 		return reconcile.ConnectionDrift{}, err
 	}

@@ -13,12 +13,10 @@ import (
 
 	"github.com/assent-dev/assent/engine/adopt"
 	"github.com/assent-dev/assent/engine/audit"
-	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
-	"github.com/assent-dev/assent/engine/signature"
 )
 
 // importPrefix begins the names of import pull requests of a connection.
@@ -54,22 +52,15 @@ func (w *workspace) proposedBefore(connection resource.Name) (map[string]string,
 }
 
 // openImport opens the pull request and says in a comment what is not in it.
-func (w *workspace) openImport(ctx context.Context, key signature.Signer, me *resource.User, rep importReport) (string, error) {
-	f, err := w.openForge(ctx)
-	if err != nil {
-		return "", err
-	}
-	d := local.Draft{
-		Title: fmt.Sprintf("Import what %d requests stand for on %s", len(rep.Requests), rep.Connection), Files: map[string][]byte{},
-		Author: gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: w.now()},
-	}
+func openImport(ctx context.Context, f desk, rep importReport) (string, error) {
+	d := draft{title: fmt.Sprintf("Import what %d requests stand for on %s", len(rep.Requests), rep.Connection), files: map[string][]byte{}}
 	h := sha256.New()
 	for _, r := range rep.Requests {
-		d.Files[r.File] = r.raw
+		d.files[r.File] = r.raw
 		fmt.Fprintf(h, "%q %x\n", r.File, sha256.Sum256(r.raw))
 	}
-	d.ID = importPrefix(rep.Connection) + hex.EncodeToString(h.Sum(nil)[:4])
-	pr, err := f.Open(ctx, key, d)
+	d.name = importPrefix(rep.Connection) + hex.EncodeToString(h.Sum(nil)[:4])
+	pr, err := f.open(ctx, d)
 	if err != nil {
 		return "", &exitError{code: exitFindings, err: err}
 	}
@@ -83,7 +74,7 @@ func (w *workspace) openImport(ctx context.Context, key signature.Signer, me *re
 	if len(text) > most {
 		text = text[:strings.LastIndexByte(text[:most], '\n')+1] + "… `assent import " + string(rep.Connection) + " --dry-run -o json` has all\n"
 	}
-	if _, err := f.Review(ctx, key, pr.ID, review.Comment, "What no request of this import stands for:\n\n"+text); err != nil {
+	if _, err := f.review(ctx, pr.ID, review.Comment, "What no request of this import stands for:\n\n"+text); err != nil {
 		return "", &exitError{code: exitPartial, err: err, hint: "the pull request " + pr.ID + " is open; only the list of what it leaves out is missing there"}
 	}
 	return pr.ID, nil

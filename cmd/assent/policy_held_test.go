@@ -36,7 +36,7 @@ spec:
 func TestRulesSeeWhatWasApprovedBefore(t *testing.T) {
 	s := played(t)
 	form, _ := resource.FormOf(s.snapshot.Set, "delegated")
-	f, err := s.openForge(t.Context())
+	f, err := s.openLocal(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

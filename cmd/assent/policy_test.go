@@ -41,7 +41,7 @@ func propose(t *testing.T, dir, person, id, file string, edit func(string) strin
 	if before == "" || before == after {
 		t.Fatalf("%s: nothing to edit in %q", file, before)
 	}
-	f, err := w.openForge(t.Context())
+	f, err := w.openLocal(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,7 @@ func played(t *testing.T) *demoScript {
 
 func (s *demoScript) propose(t *testing.T, id string, files map[string][]byte) string {
 	t.Helper()
-	f, err := s.openForge(t.Context())
+	f, err := s.openLocal(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

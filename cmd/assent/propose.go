@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
 )
 
@@ -49,7 +48,7 @@ func runPropose(ctx context.Context, g *global, keyFile, name, title string) err
 	if w.db.Bare() {
 		return usageErrorf("clone it, change the files there and run the command in the clone", "this repository has no work tree")
 	}
-	key, me, err := w.whoAmI(keyFile)
+	f, _, err := w.sit(ctx, keyFile)
 	if err != nil {
 		return err
 	}
@@ -63,14 +62,7 @@ func runPropose(ctx context.Context, g *global, keyFile, name, title string) err
 	if name == "" {
 		name = w.freeName(title)
 	}
-	f, err := w.openForge(ctx)
-	if err != nil {
-		return err
-	}
-	pr, err := f.Open(ctx, key, local.Draft{
-		ID: name, Title: title, Files: files,
-		Author: gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: w.now()},
-	})
+	pr, err := f.open(ctx, draft{name, title, files})
 	if err != nil {
 		return &exitError{code: exitFindings, err: err}
 	}

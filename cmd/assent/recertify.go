@@ -13,8 +13,6 @@ import (
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/diag"
-	"github.com/assent-dev/assent/engine/forge/local"
-	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/repo"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
@@ -210,19 +208,12 @@ func runRecertifyOpen(ctx context.Context, g *global, name string, o openOptions
 		_, err := g.stdout.Write(raw)
 		return err
 	}
-	key, me, err := w.whoAmI(o.key)
-	if err != nil {
-		return err
-	}
-	f, err := w.openForge(ctx)
+	f, me, err := w.sit(ctx, o.key)
 	if err != nil {
 		return err
 	}
 	title := fmt.Sprintf("%s looks back at %d requests", me.Metadata.Name, len(rev.Spec.Decisions))
-	if _, err := f.Open(ctx, key, local.Draft{
-		ID: name, Title: title, Files: map[string][]byte{file: raw},
-		Author: gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: w.now()},
-	}); err != nil {
+	if _, err := f.open(ctx, draft{name, title, map[string][]byte{file: raw}}); err != nil {
 		return &exitError{code: exitFindings, err: err}
 	}
 	fmt.Fprintf(g.stdout, "opened %s: %s\n  file    %s\n", name, title, file)

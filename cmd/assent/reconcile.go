@@ -35,7 +35,7 @@ func runPlan(ctx context.Context, g *global, detailed bool) error {
 	if err != nil {
 		return err
 	}
-	r, err := w.reconciler(false)
+	r, err := w.reconciler(ctx, false)
 	if err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func runReconcile(ctx context.Context, g *global, once bool, pace reconcile.Pace
 	if err != nil {
 		return err
 	}
-	r, err := w.reconciler(true)
+	r, err := w.reconciler(ctx, true)
 	if err != nil {
 		return err
 	}

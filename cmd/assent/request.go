@@ -8,8 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assent-dev/assent/engine/forge/local"
-	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -90,7 +88,7 @@ func runRequestNew(ctx context.Context, g *global, o requestOptions) error {
 	if err != nil {
 		return err
 	}
-	key, me, err := w.whoAmI(o.key)
+	f, me, err := w.sit(ctx, o.key)
 	if err != nil {
 		return err
 	}
@@ -108,14 +106,7 @@ func runRequestNew(ctx context.Context, g *global, o requestOptions) error {
 		_, err := g.stdout.Write(made.raw)
 		return err
 	}
-	f, err := w.openForge(ctx)
-	if err != nil {
-		return err
-	}
-	pr, err := f.Open(ctx, key, local.Draft{
-		ID: made.name, Title: made.title, Files: map[string][]byte{made.file: made.raw},
-		Author: gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: w.now()},
-	})
+	pr, err := f.open(ctx, draft{made.name, made.title, map[string][]byte{made.file: made.raw}})
 	if err != nil {
 		return &exitError{code: exitFindings, err: err}
 	}
@@ -171,20 +162,16 @@ func runRequestCancel(ctx context.Context, g *global, name, keyFile, reason stri
 	if err != nil {
 		return err
 	}
-	key, me, err := w.whoAmI(keyFile)
-	if err != nil {
-		return err
-	}
-	f, err := w.openForge(ctx)
+	f, me, err := w.sit(ctx, keyFile)
 	if err != nil {
 		return err
 	}
 	facts, err := f.Observe(ctx, name)
 	if err == nil && facts.State == review.StateOpen {
-		if facts.Author.ID != key.Public().Fingerprint() {
+		if facts.Author.ID != f.me().ID {
 			return &exitError{code: exitFindings, err: errors.New("only its author can withdraw a pending request"), hint: "a steward denies it with `assent review deny " + name + " --reason …`"}
 		}
-		if err := f.Cancel(ctx, key, name, reason); err != nil {
+		if err := f.cancel(ctx, name, reason); err != nil {
 			return &exitError{code: exitFindings, err: err}
 		}
 		fmt.Fprintf(g.stdout, "canceled %s\n", name)
@@ -199,10 +186,7 @@ func runRequestCancel(ctx context.Context, g *global, name, keyFile, reason stri
 	if reason != "" {
 		title += ": " + reason
 	}
-	if _, err := f.Open(ctx, key, local.Draft{
-		ID: id, Title: title, Files: map[string][]byte{req.Source.File: nil},
-		Author: gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: w.now()},
-	}); err != nil {
+	if _, err := f.open(ctx, draft{id, title, map[string][]byte{req.Source.File: nil}}); err != nil {
 		return &exitError{code: exitFindings, err: err}
 	}
 	fmt.Fprintf(g.stdout, "opened %s, which deletes %s\nnext: `assent determine` merges it, and `assent reconcile --once` takes the access away\n", id, req.Source.File)

@@ -56,7 +56,7 @@ func runReview(ctx context.Context, g *global, v review.Verdict, id string, o re
 	if err != nil {
 		return err
 	}
-	key, me, err := w.whoAmI(o.key)
+	f, me, err := w.sit(ctx, o.key)
 	if err != nil {
 		return err
 	}
@@ -64,11 +64,7 @@ func runReview(ctx context.Context, g *global, v review.Verdict, id string, o re
 	if err != nil {
 		return usageErrorf("durations are written 30d, 3mo or 1y, days 2027-01-31", "%w", err)
 	}
-	f, err := w.openForge(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := f.Review(ctx, key, id, v, body)
+	r, err := f.review(ctx, id, v, body)
 	if errors.Is(err, forge.ErrGone) {
 		return usageErrorf("`assent status` lists what waits for you", "no pull request %q", id)
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/determine"
+	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/grant"
@@ -134,9 +135,9 @@ func (w *workspace) openLedger() (*ledger.Ledger, error) {
 	return ledger.Open(w.db, ledger.Trust{Repo: t.Repo, Branch: w.settings.Spec.LedgerBranch(), Root: t.Root}), nil
 }
 
-// openForge opens the local forge as people use it: they sign with their own
+// openLocal opens the local forge as people use it: they sign with their own
 // keys, and the engine's events count when a key that the ledger names made them.
-func (w *workspace) openForge(ctx context.Context) (*local.Local, error) {
+func (w *workspace) openLocal(ctx context.Context) (*local.Local, error) {
 	engines, err := w.determiningKeys(ctx)
 	if err != nil {
 		return nil, err
@@ -192,15 +193,24 @@ func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, erro
 	if err != nil {
 		return nil, err
 	}
+	hub, err := w.engineForge(ctx)
+	if err != nil {
+		return nil, err
+	}
 	l, err := w.openLedger()
 	if err != nil {
 		return nil, err
 	}
-	engines, err := w.determiningKeys(ctx)
-	if err != nil {
-		return nil, err
+	var f forge.Forge = hub
+	if hub != nil {
+		l.Share(w.sharedLedger(hub))
+	} else {
+		engines, err := w.determiningKeys(ctx)
+		if err != nil {
+			return nil, err
+		}
+		f = local.New(w.db, local.Config{Repo: w.settings.Spec.ID, Branch: w.settings.Spec.MainBranch(), Now: w.now, Engine: key, Engines: engines})
 	}
-	f := local.New(w.db, local.Config{Repo: w.settings.Spec.ID, Branch: w.settings.Spec.MainBranch(), Now: w.now, Engine: key, Engines: engines})
 	judge := w.judge()
 	return &determine.Determiner{
 		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: w.render(ctx),
@@ -208,14 +218,21 @@ func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, erro
 	}, nil
 }
 
-func (w *workspace) reconciler(needKey bool) (*reconcile.Reconciler, error) {
+func (w *workspace) reconciler(ctx context.Context, needKey bool) (*reconcile.Reconciler, error) {
 	key, err := w.engineKey("reconciling", "ASSENT_RECONCILING_KEY")
+	if err != nil && needKey {
+		return nil, err
+	}
+	hub, err := w.engineForge(ctx)
 	if err != nil && needKey {
 		return nil, err
 	}
 	a, err := w.auditor()
 	if err != nil {
 		return nil, err
+	}
+	if hub != nil {
+		a.Ledger.Share(w.sharedLedger(hub))
 	}
 	return &reconcile.Reconciler{
 		DB: w.db, Loader: w.loader, Branch: w.settings.Spec.MainBranch(), Custodian: a, Ledger: a.Ledger,

@@ -53,6 +53,10 @@ func wordsFor(definition string) words {
 		return words{CodePattern, "host", "write a name or an address, without user, password or scheme"}
 	case "accountTemplate":
 		return words{CodePattern, "template", "write it without spaces, such as {name}"}
+	case "githubRepository":
+		return words{CodePattern, "repository of GitHub", "write OWNER/NAME, as in its address"}
+	case "apiRoot":
+		return words{CodePattern, "address of an API", "write it as https://HOST/api/v3"}
 	case "link":
 		return words{CodePattern, "link", "start with https://"}
 	case "event":

@@ -13,13 +13,23 @@ type Repository struct {
 type RepositorySpec struct {
 	// ID never changes and is part of every digest, so that nothing signed here counts elsewhere.
 	ID       string             `yaml:"id" json:"id"`
-	Forge    string             `yaml:"forge" json:"forge"` // local or github
+	Forge    string             `yaml:"forge" json:"forge"`                       // local or github
+	GitHub   *GitHubRepository  `yaml:"github,omitempty" json:"github,omitempty"` // with forge github
 	Branch   string             `yaml:"branch,omitempty" json:"branch,omitempty"`
 	Ledger   LedgerSpec         `yaml:"ledger,omitempty" json:"ledger,omitzero"`
 	Defaults RepositoryDefaults `yaml:"defaults,omitempty" json:"defaults,omitzero"`
 	Limits   RepositoryLimits   `yaml:"limits,omitempty" json:"limits,omitzero"`
 	// BreakGlass allows emergency access; without it there is none.
 	BreakGlass *BreakGlass `yaml:"breakGlass,omitempty" json:"breakGlass,omitempty"`
+}
+
+// GitHubRepository says which repository of GitHub this is. The id counts, for a
+// name can be taken over.
+type GitHubRepository struct {
+	Repository string `yaml:"repository" json:"repository"`             // OWNER/NAME
+	ID         int64  `yaml:"id" json:"id"`                             // `gh api repos/OWNER/NAME --jq .id`
+	API        string `yaml:"api,omitempty" json:"api,omitempty"`       // of an Enterprise Server: https://HOST/api/v3
+	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash or rebase
 }
 
 // BreakGlass says who may open data in an emergency, together, and for how long.

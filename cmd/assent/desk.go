@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/github"
+	"github.com/assent-dev/assent/engine/forge/local"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/review"
+	"github.com/assent-dev/assent/engine/signature"
+)
+
+// draft is a pull request to be opened. A nil file is deleted.
+type draft struct {
+	name  string // of the branch, and on the local forge of the pull request
+	title string
+	files map[string][]byte
+}
+
+// desk is a forge as one person uses it from here.
+type desk interface {
+	forge.Forge
+	// open opens a pull request.
+	open(ctx context.Context, d draft) (forge.PullRequest, error)
+	review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error)
+	cancel(ctx context.Context, id, reason string) error
+	// me is who sits here, as the forge knows them.
+	me() review.Actor
+}
+
+// sit finds who runs the command, and gives them the forge: on the local one by
+// their SSH key, on GitHub by their token.
+func (w *workspace) sit(ctx context.Context, keyFile string) (desk, *resource.User, error) {
+	if w.settings.Spec.Forge == github.Name {
+		return w.sitAtGitHub(ctx)
+	}
+	key, me, err := w.whoAmI(keyFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	f, err := w.openLocal(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	return &localDesk{f, key, w.author(me)}, me, nil
+}
+
+// author is how a person's commits are signed off.
+func (w *workspace) author(u *resource.User) gitdb.Person {
+	return gitdb.Person{Name: u.Metadata.Name, Email: u.Spec.Email, When: w.now()}
+}
+
+type localDesk struct {
+	*local.Local
+	key    signature.Signer
+	author gitdb.Person
+}
+
+func (l *localDesk) me() review.Actor {
+	return review.Actor{Forge: local.Name, ID: l.key.Public().Fingerprint()}
+}
+
+func (l *localDesk) open(ctx context.Context, d draft) (forge.PullRequest, error) {
+	return l.Open(ctx, l.key, local.Draft{ID: d.name, Title: d.title, Files: d.files, Author: l.author})
+}
+
+func (l *localDesk) review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error) {
+	return l.Review(ctx, l.key, id, v, body)
+}
+
+func (l *localDesk) cancel(ctx context.Context, id, reason string) error {
+	return l.Cancel(ctx, l.key, id, reason)
+}
+
+// sitAtGitHub finds the person whose token it is by the id of the account.
+func (w *workspace) sitAtGitHub(ctx context.Context) (desk, *resource.User, error) {
+	g, err := w.openGitHub(personTokens())
+	if err != nil {
+		return nil, nil, err
+	}
+	actor, err := g.Me(ctx)
+	if err != nil {
+		return nil, nil, &exitError{code: exitUnreachable, err: err, hint: "put a token of yours into GITHUB_TOKEN; `gh auth token` prints one"}
+	}
+	for u := range resource.Of[*resource.User](w.snapshot.Set) {
+		if gh := u.Spec.Forge.GitHub; gh != nil && fmt.Sprint(gh.ID) == actor.ID {
+			return &githubDesk{g, actor, w.author(u)}, u, nil
+		}
+	}
+	return nil, nil, &exitError{
+		code: exitUsage, err: fmt.Errorf("no user on %s has the GitHub account %s (id %s)", w.settings.Spec.MainBranch(), actor.Login, actor.ID),
+		hint: "add it to spec.forge.github of your file in directory/users/, by a pull request",
+	}
+}
+
+type githubDesk struct {
+	*github.GitHub
+	actor  review.Actor
+	author gitdb.Person
+}
+
+func (g *githubDesk) me() review.Actor { return g.actor }
+
+func (g *githubDesk) open(ctx context.Context, d draft) (forge.PullRequest, error) {
+	return g.Open(ctx, github.Draft{Branch: "request/" + d.name, Title: d.title, Files: d.files, Author: g.author})
+}
+
+func (g *githubDesk) review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error) {
+	return g.Review(ctx, id, v, body)
+}
+
+func (g *githubDesk) cancel(ctx context.Context, id, reason string) error {
+	return g.Close(ctx, id, reason)
+}

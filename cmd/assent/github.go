@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/github"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/ledger"
+)
+
+// openForge opens the forge of the repository for somebody who looks.
+func (w *workspace) openForge(ctx context.Context) (forge.Forge, error) {
+	if w.settings.Spec.Forge == github.Name {
+		return w.openGitHub(personTokens())
+	}
+	return w.openLocal(ctx)
+}
+
+// openGitHub opens the repository that assent.yaml names.
+func (w *workspace) openGitHub(tokens github.Tokens) (*github.GitHub, error) {
+	at := w.settings.Spec.GitHub
+	if at == nil {
+		return nil, &exitError{code: exitUsage, err: errors.New("assent.yaml says forge: github, and not which repository"), hint: "state spec.github.repository and spec.github.id"}
+	}
+	owner, name, _ := strings.Cut(at.Repository, "/")
+	cfg := github.Config{
+		Repo: w.settings.Spec.ID, Owner: owner, Name: name, ID: at.ID, Branch: w.settings.Spec.MainBranch(),
+		API: at.API, Method: github.Method(at.Method), Tokens: tokens, DB: w.db, Now: w.now,
+	}
+	if api := os.Getenv("ASSENT_GITHUB_API"); api != "" {
+		cfg.API, cfg.Git = api, os.Getenv("ASSENT_GITHUB_GIT")
+	}
+	g, err := github.New(cfg)
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: err, hint: "correct spec.github in assent.yaml"}
+	}
+	return g, nil
+}
+
+// personTokens are the tokens of whoever runs a command.
+func personTokens() github.Tokens {
+	return github.Personal(func() (string, error) {
+		for _, name := range []string{"GITHUB_TOKEN", "GH_TOKEN"} {
+			if token := strings.TrimSpace(os.Getenv(name)); token != "" {
+				return token, nil
+			}
+		}
+		return "", errors.New("no token: put one into GITHUB_TOKEN; `gh auth token` prints one")
+	})
+}
+
+// engineTokens are the engine's own: an App's where one is configured, else a
+// personal token of an account that does nothing else.
+func (w *workspace) engineTokens() (github.Tokens, error) {
+	id := os.Getenv("ASSENT_GITHUB_APP")
+	if id == "" {
+		return github.Personal(func() (string, error) {
+			for _, name := range []string{"ASSENT_GITHUB_TOKEN", "GITHUB_TOKEN"} {
+				if token := strings.TrimSpace(os.Getenv(name)); token != "" {
+					return token, nil
+				}
+			}
+			return "", errors.New("no token for the engine: set ASSENT_GITHUB_TOKEN, or ASSENT_GITHUB_APP, ASSENT_GITHUB_INSTALLATION and ASSENT_GITHUB_KEY")
+		}), nil
+	}
+	app, err := strconv.ParseInt(id, 10, 64)
+	installation, err2 := strconv.ParseInt(os.Getenv("ASSENT_GITHUB_INSTALLATION"), 10, 64)
+	if err = errors.Join(err, err2); err != nil {
+		return nil, usageErrorf("both are numbers that the App's settings show", "read ASSENT_GITHUB_APP and ASSENT_GITHUB_INSTALLATION: %w", err)
+	}
+	pem, err := credential("file://" + os.Getenv("ASSENT_GITHUB_KEY"))
+	if err != nil {
+		return nil, usageErrorf("name the file of the App's private key", "read ASSENT_GITHUB_KEY: %w", err)
+	}
+	made, err := github.NewApp(app, installation, []byte(pem), w.now)
+	if err != nil {
+		return nil, &exitError{code: exitUsage, err: err}
+	}
+	made.API = w.settings.Spec.GitHub.API
+	return made, nil
+}
+
+// engineForge is the forge as the engine uses it, with main and the ledger of
+// the repository there brought here. On the local forge it is nil.
+func (w *workspace) engineForge(ctx context.Context) (*github.GitHub, error) {
+	if w.settings.Spec.Forge != github.Name {
+		return nil, nil
+	}
+	if !w.db.Bare() {
+		return nil, usageErrorf("clone it with `git clone --bare` and name that with -C", "the engine moves main as the forge does, and needs a repository that nobody works in")
+	}
+	tokens, err := w.engineTokens()
+	if err != nil {
+		return nil, err
+	}
+	g, err := w.openGitHub(tokens)
+	if err != nil {
+		return nil, err
+	}
+	return g, w.follow(ctx, g.Remote())
+}
+
+// follow moves main and the ledger forward to where the forge has them.
+func (w *workspace) follow(ctx context.Context, from gitdb.Remote) error {
+	_, err := w.db.Follow(ctx, from, "refs/heads/"+w.settings.Spec.MainBranch(), "refs/heads/"+w.settings.Spec.LedgerBranch())
+	if err != nil {
+		return &exitError{code: exitUnreachable, err: err, hint: "nothing was changed; it is tried again in the next round"}
+	}
+	return w.reload(ctx)
+}
+
+func (w *workspace) sharedLedger(g *github.GitHub) *sharedLedger {
+	return &sharedLedger{w.db, g.Remote(), "refs/heads/" + w.settings.Spec.LedgerBranch()}
+}
+
+// sharedLedger is the ledger branch on the forge.
+type sharedLedger struct {
+	db     *gitdb.DB
+	remote gitdb.Remote
+	branch string
+}
+
+var _ ledger.Shared = (*sharedLedger)(nil)
+
+// Pull implements ledger.Shared.
+func (s *sharedLedger) Pull(ctx context.Context) error {
+	if _, err := s.db.Follow(ctx, s.remote, s.branch); err != nil {
+		return fmt.Errorf("pull the ledger: %w", err)
+	}
+	return nil
+}
+
+// Push implements ledger.Shared.
+func (s *sharedLedger) Push(ctx context.Context, was, now gitdb.OID) error {
+	if err := s.db.Push(ctx, s.remote, s.branch, was, now); err != nil {
+		return fmt.Errorf("push the ledger: %w", err)
+	}
+	return nil
+}

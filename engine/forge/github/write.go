@@ -1,0 +1,119 @@
+package github
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	gh "github.com/google/go-github/v62/github"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/gitdb"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// The methods below are for a person at a keyboard, with a token of his own.
+
+// Draft is a pull request to be opened. A nil file is deleted.
+type Draft struct {
+	Branch string
+	Title  string
+	Body   string
+	Files  map[string][]byte
+	Author gitdb.Person
+}
+
+// Me is whose token it is.
+func (g *GitHub) Me(ctx context.Context) (review.Actor, error) {
+	u, _, err := g.client.Users.Get(ctx, "")
+	if err != nil {
+		return review.Actor{}, apiErr("find whose token it is", err)
+	}
+	return actor(u), nil
+}
+
+// Open pushes a branch with one commit on the base branch, and opens a pull
+// request for it. A branch of that name is forge.ErrMoved.
+func (g *GitHub) Open(ctx context.Context, d Draft) (forge.PullRequest, error) {
+	pr, err := g.openPull(ctx, d)
+	if err != nil {
+		return forge.PullRequest{}, fmt.Errorf("open pull request: %w", err)
+	}
+	return pr, nil
+}
+
+func (g *GitHub) openPull(ctx context.Context, d Draft) (forge.PullRequest, error) {
+	at, err := g.refs(ctx)
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	base := at[g.baseRef()]
+	on, err := g.cfg.DB.Commit(base)
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	var edits []gitdb.Edit
+	for path, data := range d.Files {
+		e := gitdb.Edit{Path: path}
+		if data != nil {
+			if e.OID, err = g.cfg.DB.WriteBlob(data); err != nil {
+				return forge.PullRequest{}, err
+			}
+		}
+		edits = append(edits, e)
+	}
+	tree, err := g.cfg.DB.WriteTree(on.Tree, edits)
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	head, err := g.cfg.DB.WriteCommit(gitdb.Commit{
+		Tree: tree, Parents: []gitdb.OID{base}, Author: d.Author, Committer: d.Author, Message: oneLine(d.Title) + "\n",
+	}, nil)
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	if err := g.cfg.DB.Push(ctx, g.remote, "refs/heads/"+d.Branch, "", head); err != nil {
+		if errors.Is(err, gitdb.ErrMoved) {
+			err = fmt.Errorf("%w: there is a branch %s already", forge.ErrMoved, d.Branch)
+		}
+		return forge.PullRequest{}, err
+	}
+	pr, _, err := g.client.PullRequests.Create(ctx, g.cfg.Owner, g.cfg.Name, &gh.NewPullRequest{
+		Title: gh.String(oneLine(d.Title)), Head: gh.String(d.Branch), Base: gh.String(g.cfg.Branch), Body: gh.String(d.Body),
+	})
+	if err != nil {
+		return forge.PullRequest{}, apiErr("open", err)
+	}
+	return forge.PullRequest{
+		ID: strconv.Itoa(pr.GetNumber()), Title: pr.GetTitle(), HeadRef: d.Branch, Head: string(head), State: review.StateOpen,
+	}, nil
+}
+
+// Review submits a review of the head that the forge shows now.
+func (g *GitHub) Review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error) {
+	n, err := number(id)
+	if err != nil {
+		return review.Review{}, err
+	}
+	pr, err := g.pull(ctx, n)
+	if err != nil {
+		return review.Review{}, fmt.Errorf("review pull request %s: %w", id, err)
+	}
+	event := map[review.Verdict]string{review.Approve: "APPROVE", review.Deny: "REQUEST_CHANGES", review.Comment: "COMMENT"}[v]
+	r, _, err := g.client.PullRequests.CreateReview(ctx, g.cfg.Owner, g.cfg.Name, n, &gh.PullRequestReviewRequest{
+		CommitID: gh.String(pr.GetHead().GetSHA()), Event: gh.String(event), Body: gh.String(body),
+	})
+	if err != nil {
+		return review.Review{}, apiErr("review pull request "+id, err)
+	}
+	return review.Review{
+		ID: strconv.FormatInt(r.GetID(), 10), Actor: actor(r.User), Verdict: v, Body: r.GetBody(), Commit: r.GetCommitID(), SubmittedAt: r.GetSubmittedAt().UTC(),
+	}, nil
+}
+
+// Link is where people see a pull request.
+func (g *GitHub) Link(id string) string {
+	return strings.TrimSuffix(g.cfg.Git, ".git") + "/pull/" + id
+}
