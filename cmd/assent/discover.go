@@ -13,8 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/assent-dev/assent/engine/forge/local"
-	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
@@ -150,29 +148,24 @@ func (d *discovery) write(dir string) error {
 
 // openDiscovery opens a pull request with the changes, where there are any.
 func (w *workspace) openDiscovery(ctx context.Context, d *discovery, keyFile string) error {
-	draft := local.Draft{Files: map[string][]byte{}}
+	change := draft{files: map[string][]byte{}}
 	h := sha256.New()
 	for _, s := range d.Sources {
 		if s.raw != nil || s.pruned {
-			draft.Files[s.File] = s.raw
+			change.files[s.File] = s.raw
 			fmt.Fprintf(h, "%q %x\n", s.File, sha256.Sum256(s.raw))
 		}
 	}
-	if len(draft.Files) == 0 {
+	if len(change.files) == 0 {
 		return nil
 	}
-	key, me, err := w.whoAmI(keyFile)
+	f, _, err := w.sit(ctx, keyFile)
 	if err != nil {
 		return err
 	}
-	f, err := w.openForge(ctx)
-	if err != nil {
-		return err
-	}
-	draft.ID = "discover-" + string(d.Connection) + "-" + hex.EncodeToString(h.Sum(nil)[:4])
-	draft.Title = fmt.Sprintf("Discover %s: %d new, %d changed, %d gone", d.Connection, d.count(sourceNew), d.count(sourceChanged), d.count(sourceGone))
-	draft.Author = gitdb.Person{Name: me.Metadata.Name, Email: me.Spec.Email, When: w.now()}
-	pr, err := f.Open(ctx, key, draft)
+	change.name = "discover-" + string(d.Connection) + "-" + hex.EncodeToString(h.Sum(nil)[:4])
+	change.title = fmt.Sprintf("Discover %s: %d new, %d changed, %d gone", d.Connection, d.count(sourceNew), d.count(sourceChanged), d.count(sourceGone))
+	pr, err := f.open(ctx, change)
 	if err != nil {
 		return &exitError{code: exitFindings, err: err}
 	}

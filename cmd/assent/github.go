@@ -74,7 +74,7 @@ func (w *workspace) engineTokens() (github.Tokens, error) {
 	if err = errors.Join(err, err2); err != nil {
 		return nil, usageErrorf("both are numbers that the App's settings show", "read ASSENT_GITHUB_APP and ASSENT_GITHUB_INSTALLATION: %w", err)
 	}
-	pem, err := credential("file://" + os.Getenv("ASSENT_GITHUB_KEY"))
+	pem, err := reference("ASSENT_GITHUB_KEY", "file://"+os.Getenv("ASSENT_GITHUB_KEY"), true)
 	if err != nil {
 		return nil, usageErrorf("name the file of the App's private key", "read ASSENT_GITHUB_KEY: %w", err)
 	}

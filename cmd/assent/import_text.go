@@ -13,7 +13,6 @@ import (
 
 	"github.com/assent-dev/assent/engine/adopt"
 	"github.com/assent-dev/assent/engine/audit"
-	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
