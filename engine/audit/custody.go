@@ -229,9 +229,9 @@ func applyEffect(c *Custody, v ledger.Verified) error {
 		c.useConfirmations()
 	}
 	switch {
-	case change.Action == plan.Provision && change.Role != nil:
-		c.Roles[change.Role.RoleKey] = *change.Role
-	case change.Action == plan.Retire && change.Role != nil:
+	case change.Role != nil && v.Type == ledger.TypeApplied:
+		c.Roles[change.Role.RoleKey] = change.Made(c.Roles[change.Role.RoleKey], body.Part)
+	case change.Role != nil:
 		delete(c.Roles, change.Role.RoleKey)
 	}
 	if change.Grant == nil {

@@ -376,10 +376,43 @@ func ResolvedPlan(set *resource.Set, request resource.Name, notBefore, until, de
 	wish.Roles = slices.DeleteFunc(wish.Roles, func(role grant.Role) bool {
 		return !slices.ContainsFunc(wish.Grants, func(g grant.Grant) bool { return g.RoleKey == role.RoleKey })
 	})
-	return ledger.Canonical(struct {
+	return canonicalPlan(wish)
+}
+
+// maxPlan is how large a plan may be to be spelt out in a record, in bytes; see
+// ledger.MaxRecord.
+const maxPlan = 256 << 10
+
+// summary stands in a plan for a role that opens too much to be spelt out.
+type summary struct {
+	grant.RoleKey
+	Count  int           `json:"count"`  // of objects
+	Digest ledger.Digest `json:"digest"` // of the canonical list of them
+}
+
+// canonicalPlan spells out what a wish opens, or where that is too large for a
+// record, how many objects each role opens and their digest.
+func canonicalPlan(wish grant.Wish) ([]byte, error) {
+	whole, err := ledger.Canonical(struct {
 		grant.State
 		Prevented []grant.Prevented `json:"prevented,omitempty"`
 	}{wish.State, wish.Prevented})
+	if err != nil || len(whole) <= maxPlan {
+		return whole, err
+	}
+	var roles []summary
+	for _, r := range wish.Roles {
+		objects, err := ledger.Canonical(r.Objects)
+		if err != nil {
+			return nil, err
+		}
+		roles = append(roles, summary{r.RoleKey, len(r.Objects), digestOf(objects)})
+	}
+	return ledger.Canonical(struct {
+		Roles     []summary         `json:"roles"`
+		Grants    []grant.Grant     `json:"grants"`
+		Prevented []grant.Prevented `json:"prevented,omitempty"`
+	}{roles, wish.Grants, wish.Prevented})
 }
 
 // withdrawals are the revocations of approved requests whose file the pull

@@ -36,7 +36,7 @@ type Birthright struct {
 //	a person, active at now, is in it                  nobody is matched
 //	the product is published                           suspended
 //	the product has the entry's access level           missing
-//	the connection of a source is in mode enforce      observed
+//	a source there is in mode adopt or enforce         observed
 //	the person has an account there                    unmapped
 //
 // Only the product counts, as it is on main: forms, audiences and approvals have
@@ -61,7 +61,7 @@ func birthrightsOf(set *resource.Set, p *resource.DataProduct, i int, entry reso
 		return nil
 	}
 	one := Birthright{Product: p.Ref().Name, Entry: entryText(entry), At: p.At("spec", "birthright", i).String(), Access: entry.Level()}
-	connections := connectionsOf(set, p)
+	reaches := (&builder{set: set, reaches: map[resource.Ref]map[resource.Name]*reach{}}).reachOf(p.Ref())
 	switch {
 	case !published(p):
 		one.State, one.Reason = StateSuspended, fmt.Sprintf("data product %s is %s", one.Product, p.Spec.State)
@@ -79,25 +79,27 @@ func birthrightsOf(set *resource.Set, p *resource.DataProduct, i int, entry reso
 			out = append(out, one)
 			continue
 		}
-		for _, c := range connections {
-			out = append(out, one.on(c, user))
+		for _, connection := range sortedKeys(reaches) {
+			if c, ok := resource.Get[*resource.Connection](set, resource.KindConnection, connection); ok {
+				out = append(out, one.on(c, reaches[connection], user))
+			}
 		}
 	}
 	return out
 }
 
 // on is the birthright on one connection.
-func (x Birthright) on(c *resource.Connection, u *resource.User) Birthright {
+func (x Birthright) on(c *resource.Connection, r *reach, u *resource.User) Birthright {
 	x.Connection = c.Ref().Name
 	account, ok := resource.AccountOf(u, c)
-	switch {
-	case c.Spec.Mode != resource.ModeEnforce:
-		x.State, x.Reason = StateObserved, fmt.Sprintf("connection %s is not in mode enforce", x.Connection)
-	case !ok:
+	if !ok {
 		x.State, x.Reason = StateUnmapped, fmt.Sprintf("user %s has no account on %s", x.Person, x.Connection)
-	default:
+	} else {
 		x.Principal = account
 		x.Role = RoleKey{x.Connection, x.product(), x.Access, DefaultProfile}.RoleName()
+	}
+	if !r.mode.Acts() {
+		x.State, x.Reason = StateObserved, observedText(c, x.Connection, r.observed[0])
 	}
 	return x
 }
@@ -119,17 +121,6 @@ func levelsOf(p *resource.DataProduct) []resource.AccessLevel {
 		return []resource.AccessLevel{resource.Read}
 	}
 	return p.Spec.AccessLevels
-}
-
-func connectionsOf(set *resource.Set, p *resource.DataProduct) []*resource.Connection {
-	var out []*resource.Connection
-	for _, d := range resource.SourcesOf(set, p) {
-		c, ok := resource.Get[*resource.Connection](set, resource.KindConnection, d.Spec.Connection)
-		if ok && !slices.Contains(out, c) {
-			out = append(out, c)
-		}
-	}
-	return out
 }
 
 // hereUntil is when a person's time here ends, or that of the owner of a service
@@ -181,7 +172,7 @@ func ownerless(set *resource.Set, u *resource.User, now time.Time) string {
 // next to what approvals give them.
 func (b *builder) birthrights() {
 	for _, x := range Birthrights(b.set, b.now) {
-		if x.State != "" {
+		if x.Principal == "" || x.State != "" && x.State != StateObserved {
 			continue
 		}
 		key := memberKey{x.Connection, x.product(), x.Access, x.Person}

@@ -14,10 +14,26 @@ import (
 // Wish is what should exist at an instant, and what should not although it was
 // approved.
 type Wish struct {
+	// State is what should exist where approvals are carried out.
 	State
+	// Watched is what would, where Assent only observes.
+	Watched State
 	// Prevented are the approved requests that give no access, or not to
 	// everyone they name, ordered by request, then state and reason.
 	Prevented []Prevented
+
+	modes       map[scoped]resource.Mode
+	connections map[resource.Name]*resource.Connection
+}
+
+// All is State and Watched together.
+func (w Wish) All() State {
+	if len(w.Watched.Roles) == 0 {
+		return w.State
+	}
+	out := State{Roles: slices.Concat(w.Roles, w.Watched.Roles), Grants: slices.Concat(w.Grants, w.Watched.Grants)}
+	out.sort()
+	return out
 }
 
 // Ended are the requests whose window is over.
@@ -39,7 +55,7 @@ const (
 	StateSuspended = "suspended" // the product is suspended or retired
 	StateLeft      = "left"      // a beneficiary, or the owner of one, is not active any more
 	StateUnmapped  = "unmapped"  // a beneficiary has no account on the platform
-	StateObserved  = "observed"  // the connection is not in mode enforce
+	StateObserved  = "observed"  // the connection, or the level of a source, is in mode observe
 	StateMissing   = "missing"   // the target or a beneficiary does not exist
 	StatePrevented = "prevented" // a guardrail mask stays
 	StateReadOnly  = "read-only" // an object with a mask is read and not written
@@ -56,7 +72,7 @@ const (
 //	the product is published                         suspended
 //	the beneficiary is active, and so is the owner
 //	of a service account                             left
-//	the connection is in mode enforce                observed
+//	a source is in mode adopt or enforce             observed
 //	the beneficiary has an account there             unmapped
 //
 // Every published product also has its roles, with nobody in them, so that its
@@ -66,6 +82,7 @@ func Desired(set *resource.Set, determinations Determinations, now time.Time) Wi
 	b := &builder{
 		set: set, now: now.UTC().Truncate(time.Second),
 		roles: map[RoleKey]Role{}, members: map[memberKey]*member{}, lifts: map[resource.Name][]lift{},
+		reaches: map[resource.Ref]map[resource.Name]*reach{}, masks: map[resource.Name][]resource.ColumnMask{}, kept: map[RoleKey]string{},
 	}
 	b.publishedRoles()
 	var access []liveRequest
@@ -125,6 +142,7 @@ type liveRequest struct {
 type lift struct {
 	source resource.Name
 	column string
+	rule   string // what was asked for: a target and columns
 	until  time.Time
 	req    resource.Ref
 }
@@ -136,6 +154,20 @@ type builder struct {
 	members   map[memberKey]*member
 	lifts     map[resource.Name][]lift // by person
 	prevented []Prevented
+	reaches   map[resource.Ref]map[resource.Name]*reach
+	masks     map[resource.Name][]resource.ColumnMask // by source
+	kept      map[RoleKey]string                      // what a writing role only reads, in words
+}
+
+// masksOf are the masks of a source; they are worked out once for all scopes.
+func (b *builder) masksOf(d *resource.DataSource) []resource.ColumnMask {
+	name := d.Ref().Name
+	masks, ok := b.masks[name]
+	if !ok {
+		masks = resource.MasksOf(b.set, d)
+		b.masks[name] = masks
+	}
+	return masks
 }
 
 func (b *builder) prevent(req *resource.AccessRequest, state, format string, args ...any) {
@@ -147,9 +179,9 @@ func (b *builder) publishedRoles() {
 		if !published(p) {
 			continue
 		}
-		for connection, sources := range b.byConnection(resource.SourcesOf(b.set, p)) {
+		for connection, r := range b.reachOf(p.Ref()) {
 			for _, level := range levelsOf(p) {
-				b.addRole(RoleKey{connection, p.Ref(), level, DefaultProfile}, sources, nil, nil)
+				b.addRole(RoleKey{connection, p.Ref(), level, DefaultProfile}, r.sources, nil, nil)
 			}
 		}
 	}
@@ -157,22 +189,6 @@ func (b *builder) publishedRoles() {
 
 func published(p *resource.DataProduct) bool {
 	return p.Spec.State == "" || p.Spec.State == resource.ProductPublished
-}
-
-// byConnection groups the sources whose connection Assent may change.
-func (b *builder) byConnection(sources []*resource.DataSource) map[resource.Name][]*resource.DataSource {
-	out := map[resource.Name][]*resource.DataSource{}
-	for _, d := range sources {
-		if b.enforced(d.Spec.Connection) {
-			out[d.Spec.Connection] = append(out[d.Spec.Connection], d)
-		}
-	}
-	return out
-}
-
-func (b *builder) enforced(name resource.Name) bool {
-	c, ok := resource.Get[*resource.Connection](b.set, resource.KindConnection, name)
-	return ok && c.Spec.Mode == resource.ModeEnforce
 }
 
 func (b *builder) live(req *resource.AccessRequest, a Approval) (liveRequest, bool) {
@@ -219,8 +235,11 @@ func (b *builder) lift(live liveRequest) {
 	req := live.req
 	people := b.people(req)
 	found := false
+	// All that the request lifts follows from this, so that people whose requests
+	// say the same share a role.
+	rule := fmt.Sprintf("%+v %q", req.Spec.Target, slices.Sorted(slices.Values(req.Spec.Columns)))
 	for _, d := range resource.SourcesOfTarget(b.set, req.Spec.Target) {
-		for _, m := range resource.MasksOf(b.set, d) {
+		for _, m := range b.masksOf(d) {
 			if !resource.ColumnNamed(req.Spec.Columns, d, m.Column) {
 				continue
 			}
@@ -231,7 +250,7 @@ func (b *builder) lift(live liveRequest) {
 			}
 			for _, u := range people {
 				name := u.Ref().Name
-				b.lifts[name] = append(b.lifts[name], lift{d.Ref().Name, m.Column, live.until, req.Ref()})
+				b.lifts[name] = append(b.lifts[name], lift{d.Ref().Name, m.Column, rule, live.until, req.Ref()})
 			}
 		}
 	}
@@ -242,80 +261,66 @@ func (b *builder) lift(live liveRequest) {
 
 func (b *builder) join(live liveRequest) {
 	req := live.req
-	scopes := b.scopes(req)
-	if len(scopes) == 0 {
+	ref, ok := b.scopeOf(req)
+	if !ok {
 		return
 	}
-	for _, u := range b.people(req) {
-		for _, s := range scopes {
-			for _, connection := range s.connections {
-				b.joinScope(live, s.ref, connection, u)
+	people := b.people(req)
+	reaches := b.reachOf(ref)
+	for _, connection := range sortedKeys(reaches) {
+		r := reaches[connection]
+		c, ok := resource.Get[*resource.Connection](b.set, resource.KindConnection, connection)
+		for _, level := range r.observed {
+			b.prevent(req, StateObserved, "%s", observedText(c, connection, level))
+		}
+		for _, u := range people {
+			if ok {
+				b.joinScope(live, ref, c, r.mode, u)
 			}
 		}
 	}
 }
 
-type scope struct {
-	ref         resource.Ref
-	connections []resource.Name
-}
-
-// scopes are what a request opens: its product, or each source that it names.
-func (b *builder) scopes(req *resource.AccessRequest) []scope {
-	target := req.Spec.Target
-	if target.Product != "" {
-		p, ok := resource.Get[*resource.DataProduct](b.set, resource.KindDataProduct, target.Product)
-		if !ok {
-			b.prevent(req, StateMissing, "data product %s does not exist", target.Product)
-			return nil
-		}
-		if !published(p) {
-			b.prevent(req, StateSuspended, "data product %s is %s", target.Product, p.Spec.State)
-			return nil
-		}
-		return []scope{{p.Ref(), b.connections(req, resource.SourcesOf(b.set, p))}}
-	}
-	sources := resource.SourcesOfTarget(b.set, target)
-	if len(sources) == 0 {
-		b.prevent(req, StateMissing, "no data source is registered for the target")
-	}
-	var out []scope
-	for _, d := range sources {
-		out = append(out, scope{d.Ref(), b.connections(req, []*resource.DataSource{d})})
-	}
-	return out
-}
-
-func (b *builder) connections(req *resource.AccessRequest, sources []*resource.DataSource) []resource.Name {
-	var out []resource.Name
-	for _, d := range sources {
-		name := d.Spec.Connection
-		switch {
-		case slices.Contains(out, name):
-		case !b.enforced(name):
-			b.prevent(req, StateObserved, "connection %s is not in mode enforce", name)
-		default:
-			out = append(out, name)
-		}
-	}
-	return out
-}
-
 func (b *builder) wish() Wish {
-	var w Wish
+	w := Wish{modes: map[scoped]resource.Mode{}, connections: map[resource.Name]*resource.Connection{}}
+	for c := range resource.Of[*resource.Connection](b.set) {
+		w.connections[c.Ref().Name] = c
+	}
 	for key, m := range b.members {
-		w.Grants = append(w.Grants, b.grant(key, m))
+		g := b.grant(key, m)
+		into := w.into(b, g.RoleKey)
+		into.Grants = append(into.Grants, g)
 	}
 	for _, r := range b.roles {
-		w.Roles = append(w.Roles, r)
+		into := w.into(b, r.RoleKey)
+		into.Roles = append(into.Roles, r)
 	}
-	slices.SortFunc(w.Roles, func(x, y Role) int { return x.RoleKey.Compare(y.RoleKey) })
-	w.Grants = mergeAccounts(w.Grants)
+	w.sort()
+	w.Watched.sort()
+	w.Grants, w.Watched.Grants = mergeAccounts(w.Grants), mergeAccounts(w.Watched.Grants)
 	slices.SortFunc(b.prevented, func(x, y Prevented) int {
 		return cmp.Or(cmp.Compare(x.Request, y.Request), cmp.Compare(x.State, y.State), cmp.Compare(x.Reason, y.Reason))
 	})
 	w.Prevented = slices.Compact(b.prevented)
 	return w
+}
+
+// into is the State that a role belongs to, by the mode of its scope.
+func (w *Wish) into(b *builder, key RoleKey) *State {
+	mode := resource.ModeObserve
+	if r := b.reachOf(key.Scope)[key.Connection]; r != nil {
+		mode = r.mode
+	}
+	w.modes[key.scoped()] = mode
+	if mode.Acts() {
+		return &w.State
+	}
+	return &w.Watched
+}
+
+func (s *State) sort() {
+	slices.SortFunc(s.Roles, func(x, y Role) int { return x.RoleKey.Compare(y.RoleKey) })
+	slices.SortFunc(s.Grants, Grant.Compare)
 }
 
 // mergeAccounts joins grants that two people reach through one account, which
@@ -339,16 +344,10 @@ func mergeAccounts(grants []Grant) []Grant {
 	return out
 }
 
-func (b *builder) sourcesOf(ref resource.Ref, connection resource.Name) []*resource.DataSource {
-	target := resource.Target{Product: ref.Name}
-	if ref.Kind == resource.KindDataSource {
-		target = resource.Target{Source: ref.Name}
-	}
-	return b.byConnection(resource.SourcesOfTarget(b.set, target))[connection]
-}
-
 // profile names what sets a member apart from the others of the scope: the
-// columns seen clear and the columns seen at all.
+// columns seen clear and the columns seen at all. For a level the columns seen
+// clear are named as they were asked for, so that a table which comes later
+// changes the role of its members, and not the members' role.
 func profile(clear map[string]bool, only []string) string {
 	if len(clear) == 0 && only == nil {
 		return DefaultProfile
@@ -367,7 +366,7 @@ func (b *builder) addRole(key RoleKey, sources []*resource.DataSource, clear map
 	r := Role{RoleKey: key}
 	for _, d := range sources {
 		masks := map[string]*resource.Mask{}
-		for _, m := range resource.MasksOf(b.set, d) {
+		for _, m := range b.masksOf(d) {
 			if !clear[string(d.Ref().Name)+"/"+m.Column] {
 				masks[m.Column] = m.Mask
 			}
@@ -393,8 +392,8 @@ func sortedRefs(refs []resource.Ref) []resource.Ref {
 	return slices.Compact(out)
 }
 
-func sortedKeys[V any](m map[string]V) []string {
-	out := make([]string, 0, len(m))
+func sortedKeys[K cmp.Ordered, V any](m map[K]V) []K {
+	out := make([]K, 0, len(m))
 	for k := range m {
 		out = append(out, k)
 	}

@@ -3,8 +3,8 @@
 // grants. It is pure: the caller gives the time, and nothing here knows a
 // platform, a forge or a key.
 //
-// Access of people is membership. A Role is one product or source, at one
-// access level, seen through one masking profile; objects belong to the role,
+// Access of people is membership. A Role is one product, source or level of a
+// connection, at one access level, seen through one masking profile; objects belong to the role,
 // and a Grant lets one account into it until a time.
 package grant
 
@@ -22,7 +22,7 @@ import (
 // RoleKey identifies a role on one platform.
 type RoleKey struct {
 	Connection resource.Name        `json:"connection"`
-	Scope      resource.Ref         `json:"scope"` // a DataProduct or a DataSource
+	Scope      resource.Ref         `json:"scope"` // a DataProduct, a DataSource or a Level
 	Access     resource.AccessLevel `json:"access"`
 	// Profile names the masks a member sees through: DefaultProfile, or
 	// "x" and a short hash where a masking exception lifts some of them.

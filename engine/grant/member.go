@@ -1,6 +1,7 @@
 package grant
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -60,17 +61,15 @@ func lengthen(ends map[string]time.Time, key string, end time.Time) {
 	}
 }
 
-func (b *builder) joinScope(live liveRequest, ref resource.Ref, connection resource.Name, u *resource.User) {
-	conn, ok := resource.Get[*resource.Connection](b.set, resource.KindConnection, connection)
-	if !ok {
-		return // not enforced, so already told
+func (b *builder) joinScope(live liveRequest, ref resource.Ref, c *resource.Connection, mode resource.Mode, u *resource.User) {
+	account, ok := resource.AccountOf(u, c)
+	if !ok && mode.Acts() {
+		b.prevent(live.req, StateUnmapped, "user %s has no account on %s", u.Ref().Name, c.Ref().Name)
 	}
-	account, ok := resource.AccountOf(u, conn)
 	if !ok {
-		b.prevent(live.req, StateUnmapped, "user %s has no account on %s", u.Ref().Name, connection)
 		return
 	}
-	key := memberKey{connection, ref, live.req.Spec.Level(), u.Ref().Name}
+	key := memberKey{c.Ref().Name, ref, live.req.Spec.Level(), u.Ref().Name}
 	m := b.members[key]
 	if m == nil {
 		m = &member{account: account}
@@ -87,24 +86,30 @@ func (b *builder) grant(key memberKey, m *member) Grant {
 	if u, ok := resource.UserOf(b.set, key.person); ok {
 		until = resource.Earliest(until, hereUntil(b.set, u))
 	}
-	sources := b.sourcesOf(key.scope, key.connection)
+	r := b.reachOf(key.scope)[key.connection]
+	clear, rules := map[string]bool{}, map[string]bool{}
 	ends := map[string]time.Time{} // of the columns seen clear
 	for _, l := range b.lifts[key.person] {
-		if slices.ContainsFunc(sources, func(d *resource.DataSource) bool { return d.Ref().Name == l.source }) {
-			lengthen(ends, string(l.source)+"/"+l.column, l.until)
+		if r.names[l.source] {
+			column := string(l.source) + "/" + l.column
+			clear[column], rules[l.rule] = true, true
+			lengthen(ends, column, l.until)
 			requests = append(requests, l.req)
 		}
 	}
-	clear := map[string]bool{}
-	for column, e := range ends {
-		clear[column] = true
+	for _, e := range ends {
 		until = resource.Earliest(until, e)
 	}
-	role := RoleKey{key.connection, key.scope, key.access, profile(clear, only)}
-	if _, ok := b.roles[role]; !ok {
-		b.addRole(role, sources, clear, only)
+	if key.scope.Kind != resource.KindLevel {
+		rules = clear
 	}
-	b.readOnly(b.roles[role], m)
+	role := RoleKey{key.connection, key.scope, key.access, profile(rules, only)}
+	if _, ok := b.roles[role]; !ok {
+		b.addRole(role, r.sources, clear, only)
+	}
+	if r.mode.Acts() {
+		b.readOnly(b.roles[role], m)
+	}
 	return Grant{RoleKey: role, Principal: m.account, NotAfter: until, Requests: sortedRefs(requests)}
 }
 
@@ -114,12 +119,36 @@ func (b *builder) readOnly(r Role, m *member) {
 	if r.Access != resource.Write {
 		return
 	}
+	text, ok := b.kept[r.RoleKey]
+	if !ok {
+		text = keptText(r)
+		b.kept[r.RoleKey] = text
+	}
+	if text == "" {
+		return
+	}
+	for _, l := range m.live {
+		b.prevent(l.req, StateReadOnly, "%s", text)
+	}
+}
+
+// keptText names the objects that a writing role does not write; empty if none.
+func keptText(r Role) string {
+	const most = 5
+	var kept []string
 	for _, o := range r.Objects {
-		if r.Writes(o) {
-			continue
-		}
-		for _, l := range m.live {
-			b.prevent(l.req, StateReadOnly, "%s has masked columns: it can be read, and not written", strings.Join(o.Path, "."))
+		if !r.Writes(o) {
+			kept = append(kept, strings.Join(o.Path, "."))
 		}
 	}
+	switch n := len(kept); {
+	case n == 0:
+		return ""
+	case n == 1:
+		return kept[0] + " has masked columns: it can be read, and not written"
+	case n > most:
+		kept = append(kept[:most], fmt.Sprintf("%d more", n-most))
+	}
+	last := len(kept) - 1
+	return strings.Join(kept[:last], ", ") + " and " + kept[last] + " have masked columns: they can be read, and not written"
 }

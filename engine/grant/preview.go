@@ -137,8 +137,8 @@ func barrier(set *resource.Set, req *resource.AccessRequest, d *resource.DataSou
 		return fmt.Sprintf("service account %s gets nothing: %s", person, why)
 	}
 	c, ok := resource.Get[*resource.Connection](set, resource.KindConnection, d.Spec.Connection)
-	if !ok || c.Spec.Mode != resource.ModeEnforce {
-		return fmt.Sprintf("connection %s is not in mode enforce", d.Spec.Connection)
+	if _, level := resource.LevelOf(d.Ref().Name); !ok || !c.ModeAt(level).Acts() {
+		return observedText(c, d.Spec.Connection, level)
 	}
 	if _, ok := resource.AccountOf(u, c); !ok {
 		return fmt.Sprintf("user %s has no account on %s", person, d.Spec.Connection)

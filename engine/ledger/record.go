@@ -127,6 +127,8 @@ type EffectBody struct {
 	LateSeconds   int64           `json:"lateSeconds,omitempty"` // how long after its end an access still stood
 	Detail        string          `json:"detail,omitempty"`
 	Change        json.RawMessage `json:"change,omitempty"`
+	// Part counts the records of one change that is too large for one, from 0.
+	Part int `json:"part,omitempty"`
 }
 
 // ObservationBody is something the engine noticed: drift, a merge without a

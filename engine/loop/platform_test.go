@@ -194,7 +194,8 @@ func TestAGivenUpConnectionWithGrantsIsToldOf(t *testing.T) {
 	w := newWorld(t, nil)
 	w.granted("ana-1", "ana", pipeline, "30d")
 	w.settled()
-	w.byHand(map[string][]byte{"connections/warehouse.yaml": w.replaced("connections/warehouse.yaml", "mode: enforce", "mode: observe")})
+	file := w.file("connections/warehouse.yaml")
+	w.byHand(map[string][]byte{"connections/warehouse.yaml": nil})
 	for range 2 {
 		rep := w.reconcile()
 		if rep.Settled() || len(rep.Connections) != 1 || rep.Connections[0].Code != reconcile.CodeAbandoned {
@@ -204,7 +205,7 @@ func TestAGivenUpConnectionWithGrantsIsToldOf(t *testing.T) {
 	if n := strings.Count(strings.Join(w.observations(), " "), string(reconcile.CodeAbandoned)); n != 1 {
 		t.Errorf("%d observations, want 1", n)
 	}
-	w.byHand(map[string][]byte{"connections/warehouse.yaml": w.replaced("connections/warehouse.yaml", "mode: observe", "mode: enforce")})
+	w.byHand(map[string][]byte{"connections/warehouse.yaml": file})
 	w.clock = begin.AddDate(0, 0, 30)
 	w.settled()
 	w.want("ana", pipeline, false)

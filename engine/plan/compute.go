@@ -33,6 +33,8 @@ type Desired struct {
 	// AppliedRoles holds the roles as the ledger says they were last provisioned:
 	// one that is wanted just so, and is not so on the platform, is drift.
 	AppliedRoles map[grant.RoleKey]grant.Role
+	// Mode says the mode of a role; enforce for all where it is nil.
+	Mode func(grant.RoleKey) resource.Mode
 }
 
 // Compute orders what has to change so that the observed platforms become as
@@ -52,6 +54,8 @@ type Desired struct {
 //	unknown   -        ended as above        revoke, expired
 //	unknown   any      otherwise             nothing
 //
+// This is what mode enforce does; heed leaves out what another mode does not.
+//
 // When one platform would lose more than limits allow, its changes that take
 // away are left out of the plan and held in a LimitError of its own.
 func Compute(desired Desired, observed []Observed, limits Limits) (Plan, []*LimitError) {
@@ -65,7 +69,9 @@ func Compute(desired Desired, observed []Observed, limits Limits) (Plan, []*Limi
 			p.Changes = append(p.Changes, dueExpiries(desired, o)...)
 			continue
 		}
-		changes, over := limit(diff(desired, o), o, desired.Left, limits)
+		todo, untouched := heed(desired, o, diff(desired, o))
+		p.Untouched = append(p.Untouched, untouched...)
+		changes, over := limit(todo, o, desired.Left, limits)
 		if over != nil {
 			held = append(held, over)
 		}
@@ -73,6 +79,7 @@ func Compute(desired Desired, observed []Observed, limits Limits) (Plan, []*Limi
 	}
 	slices.Sort(p.Unknown)
 	slices.SortStableFunc(p.Changes, compareChanges)
+	slices.SortStableFunc(p.Untouched, compareChanges)
 	return p, held
 }
 
@@ -109,12 +116,12 @@ func dueExpiries(desired Desired, o Observed) []Change {
 func diff(desired Desired, o Observed) []Change {
 	wanted, had := grantsOf(desired.State, o.Connection), grantsOf(o.State, o.Connection)
 	wantedRoles, hadRoles := rolesOf(desired.State, o.Connection), rolesOf(o.State, o.Connection)
-	stays := staysOf(wanted)
+	places := placesOf(wanted)
 	var out []Change
 	for key, g := range had {
 		if _, ok := wanted[key]; !ok {
 			reason := lossReason(desired, g)
-			if reason == ReasonWithdrawn && moves(g, stays, hadRoles, wantedRoles) {
+			if to, ok := places[placeOf(g)]; ok && reason == ReasonWithdrawn && !losesObject(hadRoles[g.RoleKey], wantedRoles[to.RoleKey]) {
 				reason = ReasonMoved
 			}
 			out = append(out, Change{Action: Revoke, Reason: reason, Grant: &g, PriorGrant: &g})
@@ -154,28 +161,23 @@ func diff(desired Desired, o Observed) []Change {
 	return out
 }
 
-// moves reports whether a principal that leaves a role enters another one of the
-// same scope and level, such as at either end of a masking exception, and sees
-// no column less there.
-func moves(g grant.Grant, stays map[stay]grant.RoleKey, had, will map[grant.RoleKey]grant.Role) bool {
-	to, ok := stays[stayOf(g)]
-	return ok && !losesObject(had[g.RoleKey], will[to])
-}
-
-// stay is a scope and level at which a principal has some role.
-type stay struct {
-	principal string
+// place is a scope at one level, as one principal has it. A principal that leaves
+// a role for another one of the same place, such as at either end of a masking
+// exception, and sees no column less there, moves.
+type place struct {
 	scope     resource.Ref
 	access    resource.AccessLevel
+	principal string
 }
 
-func stayOf(g grant.Grant) stay { return stay{g.Principal, g.Scope, g.Access} }
+func placeOf(g grant.Grant) place { return place{g.Scope, g.Access, g.Principal} }
 
-func staysOf(wanted map[grant.Key]grant.Grant) map[stay]grant.RoleKey {
-	out := make(map[stay]grant.RoleKey, len(wanted))
-	for key, g := range wanted {
-		if have, ok := out[stayOf(g)]; !ok || key.RoleKey.Compare(have) < 0 {
-			out[stayOf(g)] = key.RoleKey
+// placesOf are the grants of one connection by their places.
+func placesOf(grants map[grant.Key]grant.Grant) map[place]grant.Grant {
+	out := make(map[place]grant.Grant, len(grants))
+	for _, g := range grants {
+		if other, ok := out[placeOf(g)]; !ok || g.Compare(other) < 0 {
+			out[placeOf(g)] = g
 		}
 	}
 	return out
@@ -216,10 +218,10 @@ func rolesOf(s grant.State, connection resource.Name) map[grant.RoleKey]grant.Ro
 	return out
 }
 
-func sameObjects(a, b grant.Role) bool {
-	return slices.EqualFunc(a.Objects, b.Objects, func(x, y grant.Object) bool {
-		return x.ReadOnly == y.ReadOnly && slices.Equal(x.Path, y.Path) && slices.EqualFunc(x.Columns, y.Columns, sameColumn)
-	})
+func sameObjects(a, b grant.Role) bool { return slices.EqualFunc(a.Objects, b.Objects, sameObject) }
+
+func sameObject(x, y grant.Object) bool {
+	return x.ReadOnly == y.ReadOnly && slices.Equal(x.Path, y.Path) && slices.EqualFunc(x.Columns, y.Columns, sameColumn)
 }
 
 func sameColumn(a, b grant.Column) bool {
@@ -286,23 +288,41 @@ func cost(c Change, members map[grant.RoleKey]int) int {
 }
 
 func losesObject(prior, now grant.Role) bool {
-	next := 0 // both are ordered, so that the object is nearly always the next one
-	for _, p := range prior.Objects {
-		i := next
-		if i >= len(now.Objects) || !slices.Equal(now.Objects[i].Path, p.Path) {
-			i = slices.IndexFunc(now.Objects, func(o grant.Object) bool { return slices.Equal(o.Path, p.Path) })
+	return slices.ContainsFunc(pairs(prior.Objects, now.Objects), func(p pair) bool {
+		return p.was != nil && (p.will == nil || slices.ContainsFunc(p.was.Columns, func(c grant.Column) bool { return !hasColumn(*p.will, c.Name) }))
+	})
+}
+
+func hasColumn(o grant.Object, name string) bool {
+	return slices.ContainsFunc(o.Columns, func(c grant.Column) bool { return c.Name == name })
+}
+
+// pair is one object in two roles; nil where a role has it not.
+type pair struct{ was, will *grant.Object }
+
+// pairs are the objects of two roles side by side, both ordered by path.
+func pairs(was, will []grant.Object) []pair {
+	out := make([]pair, 0, max(len(was), len(will)))
+	for len(was) > 0 || len(will) > 0 {
+		order := 0
+		switch {
+		case len(was) == 0:
+			order = 1
+		case len(will) == 0:
+			order = -1
+		default:
+			order = was[0].Compare(will[0])
 		}
-		if i < 0 {
-			return true
+		var p pair
+		if order <= 0 {
+			p.was, was = &was[0], was[1:]
 		}
-		next = i + 1
-		for _, c := range p.Columns {
-			if !slices.ContainsFunc(now.Objects[i].Columns, func(d grant.Column) bool { return d.Name == c.Name }) {
-				return true
-			}
+		if order >= 0 {
+			p.will, will = &will[0], will[1:]
 		}
+		out = append(out, p)
 	}
-	return false
+	return out
 }
 
 // Digest identifies a list of changes: sha256 over its JSON.

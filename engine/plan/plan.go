@@ -77,8 +77,11 @@ var DefaultLimits = Limits{Count: 10, Percent: 15}
 
 // Plan is the ordered changes for every platform.
 type Plan struct {
-	Changes []Change        `json:"changes"`
-	Unknown []resource.Name `json:"unknown,omitempty"` // connections that could not be observed
+	Changes []Change `json:"changes"`
+	// Untouched are the changes that mode enforce would make, and that the mode of
+	// the role leaves to people; see resource.Mode. Ordered as Changes are.
+	Untouched []Change        `json:"untouched,omitempty"`
+	Unknown   []resource.Name `json:"unknown,omitempty"` // connections that could not be observed
 }
 
 // Empty reports whether there is nothing to do.

@@ -147,7 +147,10 @@ func enforced(set *resource.Set) *resource.Set {
 	for x := range set.All() {
 		if c, ok := x.(*resource.Connection); ok {
 			copied := *c
-			copied.Spec.Mode = resource.ModeEnforce
+			copied.Spec.Mode, copied.Spec.Levels = resource.ModeEnforce, slices.Clone(c.Spec.Levels)
+			for i := range copied.Spec.Levels {
+				copied.Spec.Levels[i].Mode = ""
+			}
 			x = &copied
 		}
 		all = append(all, x)

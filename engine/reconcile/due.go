@@ -23,7 +23,7 @@ import (
 // the ledger or main cannot be relied on.
 func takeDue(rd *round) []plan.Change {
 	wanted := map[grant.Key]bool{}
-	for _, g := range rd.wish.Grants {
+	for _, g := range rd.wish.All().Grants {
 		wanted[g.Key()] = true
 	}
 	over := ended(rd.custody.Approvals, rd.report.At)

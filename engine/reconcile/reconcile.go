@@ -75,6 +75,7 @@ func (s Step) ended() bool { return s.Status == platform.Applied || s.Status == 
 type Connection struct {
 	Name       resource.Name        `json:"name"`
 	Platform   string               `json:"platform"`
+	Mode       resource.Mode        `json:"mode,omitempty"`    // the furthest that any level of it goes
 	Unknown    string               `json:"unknown,omitempty"` // why it could not be observed
 	Code       platform.Code        `json:"code,omitempty"`
 	Hint       string               `json:"hint,omitempty"` // the next step, for a person
@@ -83,6 +84,20 @@ type Connection struct {
 	Statements []platform.Statement `json:"statements,omitempty"` // of a plan
 	Steps      []Step               `json:"steps"`
 	Held       *plan.LimitError     `json:"held,omitempty"`
+	// Untouched are the changes that the mode leaves to people.
+	Untouched []plan.Change `json:"untouched,omitempty"`
+	// Standing counts the grants of ours that stand in roles that are only
+	// observed: they end, and nothing else becomes of them.
+	Standing int `json:"standing,omitempty"`
+	// Discovered are the paths of what discovery found, no file declares, and an
+	// approved request for a level opens; see resource.FutureDiscovered.
+	Discovered [][]string `json:"discovered,omitempty"`
+}
+
+// Idle reports whether nothing is lost while the connection cannot be read: it is
+// only observed, and nothing of ours has to end there.
+func (c Connection) Idle() bool {
+	return c.Mode == resource.ModeObserve && c.Standing == 0 && len(c.Steps) == 0 && c.Held == nil
 }
 
 // unknown keeps why the connection could not be read or written.
@@ -121,7 +136,7 @@ func (r Report) Changes() int {
 // Settled reports whether every change ended well and nothing was left out.
 func (r Report) Settled() bool {
 	for _, c := range r.Connections {
-		if c.Unknown != "" || c.Held != nil {
+		if c.Unknown != "" && !c.Idle() || c.Held != nil {
 			return false
 		}
 		for _, s := range c.Steps {
@@ -156,7 +171,7 @@ func (rd *round) freeze(format string, args ...any) {
 	rd.report.Frozen = reason
 }
 
-// target is one connection in mode enforce.
+// target is one connection of main.
 type target struct {
 	connection *resource.Connection
 	platform   platform.Platform
@@ -235,19 +250,17 @@ func (r *Reconciler) prepare(ctx context.Context) (*round, error) {
 
 const maxParallel = 8
 
-// observe opens and reads every connection in mode enforce, side by side.
+// observe opens and reads every connection, side by side, in whatever mode.
 func (r *Reconciler) observe(ctx context.Context, rd *round) {
 	for c := range resource.Of[*resource.Connection](rd.set) {
-		if c.Spec.Mode == resource.ModeEnforce {
-			rd.targets = append(rd.targets, &target{connection: c})
-		}
+		rd.targets = append(rd.targets, &target{connection: c})
 	}
 	r.read(ctx, rd)
 	for _, t := range rd.targets {
 		t.refuseAccount()
 		r.checkTarget(ctx, rd, t)
 		rd.observed = append(rd.observed, observedOf(rd, t))
-		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Foreign: t.state.Foreign, Account: t.account}
+		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Mode: t.connection.Furthest(), Foreign: t.state.Foreign, Account: t.account}
 		if t.err != nil {
 			c.unknown(t.err)
 		}
@@ -300,7 +313,7 @@ func abandoned(rd *round) []Connection {
 	var out []Connection
 	for _, name := range slices.Sorted(maps.Keys(count)) {
 		out = append(out, Connection{Name: name, Code: CodeAbandoned, Unknown: fmt.Sprintf(
-			"connection %s is gone, or not in mode enforce, but %d grants stand there and will not end: put it back in mode enforce until they are revoked", name, count[name])})
+			"connection %s is gone, but %d grants stand there and will not end: put its file back until they are revoked", name, count[name])})
 	}
 	return out
 }
@@ -369,6 +382,17 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 	p, held := plan.Compute(desired, rd.observed, bounds)
 	p.Changes = append(due, p.Changes...) // revocations come first anyway
 	rd.plan = p
+	for i := range rd.report.Connections {
+		c := &rd.report.Connections[i]
+		c.Untouched = plan.Plan{Changes: p.Untouched}.For(c.Name)
+	}
+	for i, o := range rd.observed {
+		for _, g := range o.State.Grants {
+			if rd.wish.ModeOf(g.RoleKey) == resource.ModeObserve {
+				rd.report.Connections[i].Standing++
+			}
+		}
+	}
 	for _, e := range held {
 		for i := range rd.report.Connections {
 			if rd.report.Connections[i].Name == e.Connection {
@@ -380,7 +404,10 @@ func (r *Reconciler) compute(rd *round, limits resource.MassRevocation) {
 
 // desired is what should be, with what the ledger knows of it.
 func (rd *round) desired() plan.Desired {
-	d := plan.Desired{State: rd.wish.State, Ended: ended(rd.custody.Approvals, rd.report.At), Left: grant.LeftAccounts(rd.set, rd.report.At), Applied: map[grant.Key]bool{}, AppliedRoles: rd.custody.Roles}
+	d := plan.Desired{
+		State: rd.wish.All(), Ended: ended(rd.custody.Approvals, rd.report.At), Left: grant.LeftAccounts(rd.set, rd.report.At),
+		Applied: map[grant.Key]bool{}, Mode: rd.wish.ModeOf, AppliedRoles: rd.custody.Roles,
+	}
 	for key := range rd.custody.Applied {
 		d.Applied[key] = true
 	}

@@ -74,11 +74,11 @@ func (t *target) effects(rd *round) ([]ledger.Draft, error) {
 		if o.Status == platform.Failed || o.Status == platform.Pending {
 			continue
 		}
-		d, err := t.effect(o, rd.lateness(o.Change))
+		made, err := t.effect(o, rd.lateness(o.Change))
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, d)
+		out = append(out, made...)
 	}
 	if t.err != nil || rd.report.Frozen != "" {
 		return out, nil //nolint:nilerr // the report tells of it
@@ -97,13 +97,13 @@ func (t *target) effects(rd *round) ([]ledger.Draft, error) {
 func (t *target) unrecorded(rd *round, touched map[grant.Key]bool) ([]ledger.Draft, error) {
 	name := t.connection.Ref().Name
 	wanted, there := map[grant.Key]bool{}, map[grant.Key]bool{}
-	for _, g := range rd.wish.Grants {
+	for _, g := range rd.wish.All().Grants {
 		wanted[g.Key()] = true
 	}
 	var out []ledger.Draft
 	add := func(action plan.Action, reason plan.Reason, g grant.Grant) error {
-		d, err := t.effect(platform.Outcome{Status: platform.Done, Change: plan.Change{Action: action, Reason: reason, Grant: &g}}, 0)
-		out = append(out, d)
+		made, err := t.effect(platform.Outcome{Status: platform.Done, Change: plan.Change{Action: action, Reason: reason, Grant: &g}}, 0)
+		out = append(out, made...)
 		return err
 	}
 	for _, g := range t.state.Ours.Grants {
@@ -135,14 +135,31 @@ func (t *target) unrecorded(rd *round, touched map[grant.Key]bool) ([]ledger.Dra
 	return out, nil
 }
 
-func (t *target) effect(o platform.Outcome, late int64) (ledger.Draft, error) {
-	change, err := ledger.Canonical(o.Change)
+// maxChange is how large the change in one record may be, in bytes of JSON, so
+// that a record stays well below ledger.MaxRecord.
+const maxChange = 256 << 10
+
+// effect is the record of an outcome: several, where a role is too large for one.
+func (t *target) effect(o platform.Outcome, late int64) ([]ledger.Draft, error) {
+	var out []ledger.Draft
+	for i, part := range o.Change.Parts(maxChange) {
+		d, err := t.draft(o, late, part, i)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func (t *target) draft(o platform.Outcome, late int64, part plan.Change, number int) (ledger.Draft, error) {
+	change, err := ledger.Canonical(part)
 	if err != nil {
 		return ledger.Draft{}, fmt.Errorf("encode change: %w", err)
 	}
 	body := ledger.EffectBody{
 		Role: o.Change.RoleKey().RoleName(), Reason: string(o.Change.Reason), Status: string(o.Status),
-		ServerID: t.state.ServerID, SessionsEnded: o.SessionsEnded, LateSeconds: late, Detail: o.Detail, Change: change,
+		ServerID: t.state.ServerID, SessionsEnded: o.SessionsEnded, LateSeconds: late, Detail: o.Detail, Change: change, Part: number,
 	}
 	subject := ledger.Subject{Connection: string(t.connection.Ref().Name)}
 	if g := o.Change.Grant; g != nil {

@@ -151,16 +151,6 @@ type Subject struct {
 	ServiceAccount Name `yaml:"serviceAccount,omitempty" json:"serviceAccount,omitempty"`
 }
 
-// Mode says how much Assent may do on a connection.
-type Mode string
-
-// The modes of a Connection.
-const (
-	ModeObserve Mode = "observe"
-	ModeAdopt   Mode = "adopt"
-	ModeEnforce Mode = "enforce"
-)
-
 // Connection is a data platform. No field can hold a secret.
 type Connection struct {
 	Header `yaml:",inline"`
@@ -173,10 +163,11 @@ type ConnectionSpec struct {
 	Endpoint        Endpoint       `yaml:"endpoint,omitempty" json:"endpoint,omitzero"`
 	CredentialsFrom string         `yaml:"credentialsFrom,omitempty" json:"credentialsFrom,omitempty"` // env://NAME or file:///path
 	Discover        DiscoverSpec   `yaml:"discover,omitempty" json:"discover,omitzero"`
-	Mode            Mode           `yaml:"mode,omitempty" json:"mode,omitempty"` // observe unless stated
+	Mode            Mode           `yaml:"mode,omitempty" json:"mode,omitempty"` // observe unless stated; a level may say otherwise
 	Accounts        AccountMapping `yaml:"accounts,omitempty" json:"accounts,omitzero"`
-	// Levels say which forms and flows count for requests for the connection, a
-	// database or a schema, and for the sources below that say nothing themselves.
+	// Levels say which forms, flows and mode count for the connection, a database
+	// or a schema, for the sources below that say nothing themselves, and what
+	// becomes of tables that appear there.
 	Levels []ConnectionLevel `yaml:"levels,omitempty" json:"levels,omitempty"`
 }
 
@@ -191,11 +182,16 @@ func (s ConnectionSpec) Connector() string {
 }
 
 // ConnectionLevel is one level of a connection. The nearest level that states a
-// form or a flow wins; they are never merged.
+// form, a flow, a mode or a future wins; they are never merged.
 type ConnectionLevel struct {
 	Path   string       `yaml:"path,omitempty" json:"path,omitempty"` // empty for the connection, or database, or database/schema
 	Forms  ProductForms `yaml:"forms,omitempty" json:"forms,omitzero"`
 	Review *ReviewFlow  `yaml:"review,omitempty" json:"review,omitempty"`
+	Mode   Mode         `yaml:"mode,omitempty" json:"mode,omitempty"`
+	Future Future       `yaml:"future,omitempty" json:"future,omitempty"` // declared unless stated
+	// Creators are the platform's own names of the roles that make tables here. The
+	// setup statements let the engine pass on what these make.
+	Creators []string `yaml:"creators,omitempty" json:"creators,omitempty"`
 }
 
 // Endpoint is where a platform listens. For the sandbox, Database is a file path
@@ -236,6 +232,10 @@ type AccountMapping struct {
 type DataSource struct {
 	Header `yaml:",inline"`
 	Spec   DataSourceSpec `yaml:"spec" json:"spec"`
+
+	// Undeclared is set where discovery found the source and no file declares it.
+	// Only requests for a level above it reach it; no product has it.
+	Undeclared bool `yaml:"-" json:"-"`
 }
 
 // Ref implements Resource: the name of a DataSource is its path below sources/.

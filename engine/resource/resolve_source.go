@@ -71,19 +71,19 @@ func MatchSource(m SourceMatch, d *DataSource) bool {
 }
 
 // SourcesOf are the sources of a product at this Set: those it lists and those
-// that its matches select, ordered by name, without repeats. Listed names that
-// do not exist are left out.
+// that its matches select, ordered by name, without repeats. Names that do not
+// exist, and sources that no file declares, are left out.
 func SourcesOf(s *Set, p *DataProduct) []*DataSource {
 	found := map[Name]*DataSource{}
 	for _, entry := range p.Spec.Sources {
 		if entry.Source != "" {
-			if d, ok := Get[*DataSource](s, KindDataSource, entry.Source); ok {
+			if d, ok := Get[*DataSource](s, KindDataSource, entry.Source); ok && !d.Undeclared {
 				found[entry.Source] = d
 			}
 			continue
 		}
 		for d := range Of[*DataSource](s) {
-			if MatchSource(entry.Match, d) {
+			if !d.Undeclared && MatchSource(entry.Match, d) {
 				found[d.Ref().Name] = d
 			}
 		}
@@ -100,13 +100,13 @@ func SourcesOfTarget(s *Set, t Target) []*DataSource {
 			return SourcesOf(s, p)
 		}
 	case t.Source != "":
-		if d, ok := Get[*DataSource](s, KindDataSource, t.Source); ok {
+		if d, ok := Get[*DataSource](s, KindDataSource, t.Source); ok && !d.Undeclared {
 			return []*DataSource{d}
 		}
 	case t.Path != "":
 		var out []*DataSource
 		for d := range Of[*DataSource](s) {
-			if strings.HasPrefix(string(d.Ref().Name), strings.TrimSuffix(t.Path, "/")+"/") {
+			if Below(t.Path, d.Ref().Name) {
 				out = append(out, d)
 			}
 		}

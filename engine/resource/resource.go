@@ -34,6 +34,10 @@ const (
 	KindAccessReview      Kind = "AccessReview"
 )
 
+// KindLevel is no kind of file. A Ref of it names a level of a connection, such as
+// warehouse/shop/public, where a role opens everything below; see LevelRef.
+const KindLevel Kind = "Level"
+
 // Kinds lists every kind in the order a reader of the documentation meets them.
 func Kinds() []Kind {
 	return []Kind{

@@ -37,6 +37,37 @@ func NewSet(all ...Resource) *Set {
 	return s
 }
 
+// With is the Set and more: a resource whose Ref the Set has is left out. The Set
+// itself stays as it is.
+func (s *Set) With(more ...Resource) *Set {
+	out := &Set{byRef: maps.Clone(s.byRef), byKind: maps.Clone(s.byKind), twins: s.twins}
+	added := map[Kind][]Resource{}
+	for _, r := range more {
+		ref := r.Ref()
+		if _, ok := out.byRef[ref]; !ok {
+			out.byRef[ref] = r
+			added[ref.Kind] = append(added[ref.Kind], r)
+		}
+	}
+	for kind, list := range added {
+		out.byKind[kind] = merged(s.byKind[kind], list)
+	}
+	return out
+}
+
+// merged is an ordered list with others in their places.
+func merged(list, more []Resource) []Resource {
+	slices.SortFunc(more, func(a, b Resource) int { return a.Ref().Compare(b.Ref()) })
+	out := make([]Resource, 0, len(list)+len(more))
+	for _, r := range list {
+		for len(more) > 0 && more[0].Ref().Compare(r.Ref()) < 0 {
+			out, more = append(out, more[0]), more[1:]
+		}
+		out = append(out, r)
+	}
+	return append(out, more...)
+}
+
 // Len is the number of resources.
 func (s *Set) Len() int { return len(s.byRef) }
 

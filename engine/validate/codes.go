@@ -34,6 +34,7 @@ const (
 	LevelCoversNone  diag.Code = "CON009"
 	LevelStatesNone  diag.Code = "CON010"
 	NotKnownHere     diag.Code = "CON011"
+	LevelFutureIdle  diag.Code = "CON012" // opened as it appears, in mode observe
 )
 
 // Masking.

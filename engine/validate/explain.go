@@ -89,10 +89,13 @@ func explainConnections() []diag.Explanation {
 			Fix: "Write database, or database/schema, spelt as in the paths below sources/.", Example: "levels:\n  - path: shop/public\n    forms: {dataAccess: customer-data}"},
 		{Code: LevelStatesNone, Title: "A level that states nothing",
 			Why: "What a level leaves out is inherited from the level above. One that leaves out everything does nothing.",
-			Fix: "Add forms or review, or remove the level."},
+			Fix: "Add forms, review, mode, future or creators, or remove the level."},
 		{Code: NotKnownHere, Title: "A connector, of which nothing is known here",
 			Why: "A connector is a program that only the engine's machine runs, so a mask that it cannot do is found when it is applied, and not when it is reviewed. Such a mask opens nothing.",
 			Fix: "Run `assent connector test` on the program, and keep to the masks that it says it can do.", Example: "platform: connector/shelf"},
+		{Code: LevelFutureIdle, Title: "Tables that nobody opens as they appear",
+			Why: "future: discovered opens tables as they appear. In mode observe Assent opens nothing, so that people would wait for it.",
+			Fix: "Set mode to adopt or enforce, on the level or on the connection.", Example: "levels:\n  - path: shop/public\n    mode: enforce\n    future: discovered"},
 	}
 }
 

@@ -5,11 +5,12 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/assent-dev/assent/engine/diag"
 	"github.com/assent-dev/assent/engine/resource"
 )
 
 // connectionLevels: a level is stated once, lies above something, and says
-// something.
+// something that has an effect.
 func connectionLevels(c *check) {
 	for conn := range resource.Of[*resource.Connection](c.head) {
 		first := map[string]int{}
@@ -29,21 +30,41 @@ func connectionLevels(c *check) {
 				continue
 			}
 			first[l.Path] = i
-			if l.Forms == (resource.ProductForms{}) && l.Review == nil {
-				c.errorf(conn, place, LevelStatesNone, "this level states neither forms nor a flow").
-					WithHint("add forms or review, or remove the level")
+			if l.Forms == (resource.ProductForms{}) && l.Review == nil && l.Mode == "" && l.Future == "" && len(l.Creators) == 0 {
+				c.errorf(conn, place, LevelStatesNone, "this level states nothing").
+					WithHint("add forms, review, mode, future or creators, or remove the level")
 				continue
 			}
-			if l.Path == "" || len(c.below(conn, l.Path)) > 1 {
-				continue
-			}
-			d := c.errorf(conn, place, LevelCoversNone, "no data source lies below %q", l.Path).
-				WithHint("write database, or database/schema, as in the paths below sources/%s", conn.Ref().Name)
-			if guess, ok := c.closest(l.Path, c.levelsOf(conn)); ok {
-				d.WithHint("did you mean %q?", guess)
+			c.futureOf(conn, i, l)
+			if l.Path != "" && len(c.below(conn, l.Path)) == 1 {
+				c.emptyLevel(conn, place, l)
 			}
 		}
 	}
+}
+
+// emptyLevel tells of a level without sources. Where tables are opened as they
+// appear, the first may be still to come.
+func (c *check) emptyLevel(conn *resource.Connection, place []any, l resource.ConnectionLevel) {
+	var d *diag.Diagnostic
+	if conn.FutureAt(l.Path) == resource.FutureDiscovered {
+		d = c.warnf(conn, place, LevelCoversNone, "no data source lies below %q yet", l.Path)
+	} else {
+		d = c.errorf(conn, place, LevelCoversNone, "no data source lies below %q", l.Path)
+	}
+	d.WithHint("write database, or database/schema, as in the paths below sources/%s", conn.Ref().Name)
+	if guess, ok := c.closest(l.Path, c.levelsOf(conn)); ok {
+		d.WithHint("did you mean %q?", guess)
+	}
+}
+
+// futureOf: what is to be opened as it appears can be opened.
+func (c *check) futureOf(conn *resource.Connection, i int, l resource.ConnectionLevel) {
+	if l.Future != resource.FutureDiscovered || conn.ModeAt(l.Path).Acts() {
+		return
+	}
+	c.warnf(conn, at("spec", "levels", i, "future"), LevelFutureIdle, "nothing is opened here as it appears: the level is in mode %s", conn.ModeAt(l.Path)).
+		WithHint("set mode to adopt or enforce, on the level or on the connection")
 }
 
 // levelsOf are the levels of a connection that have sources.
