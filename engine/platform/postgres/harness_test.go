@@ -88,7 +88,8 @@ func newPlaceOn(t *testing.T, server *Private) *place {
 	}
 	h.engine = engine
 	h.owner = dial(t, server.DSN("owner"+n, "owner", h.db))
-	mustExec(t, h.owner, "ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO engine"+n+" WITH GRANT OPTION")
+	mustExec(t, h.owner, "ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO engine"+n+" WITH GRANT OPTION",
+		"ALTER DEFAULT PRIVILEGES IN SCHEMA shop GRANT USAGE ON SEQUENCES TO engine"+n+" WITH GRANT OPTION")
 	t.Cleanup(func() { h.drop() })
 	return h
 }

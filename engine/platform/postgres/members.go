@@ -233,6 +233,7 @@ func (b *builder) retireAccess(key grant.RoleKey) error {
 	for _, at := range b.s.heldBy(name) {
 		b.keepOnly("the role is retired", name, b.s.rels[at], newHeld())
 	}
+	b.aids(grant.Role{RoleKey: key})
 	b.unuse(name, nil)
 	return nil
 }

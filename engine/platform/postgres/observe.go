@@ -97,7 +97,7 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 			out.Objects = append(out.Objects, s.extraObject(at, name))
 		}
 	}
-	if what := s.altered(key, booked, wanted); len(what) > 0 {
+	if what := s.altered(key, body, booked, wanted); len(what) > 0 {
 		out.Objects = append(out.Objects, grant.Object{Path: []string{s.database, "", name}, Kind: grant.AlteredRole})
 		for _, w := range what {
 			tell(nil, w)
@@ -208,7 +208,7 @@ func (r *relation) open(role string) []grant.Column {
 
 // altered says what has no place among objects: lost marks and books,
 // attributes, uses of schemas and options of memberships that are not ours.
-func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*held) []string {
+func (s *snapshot) altered(key grant.RoleKey, body grant.Role, booked bool, wanted map[relName]*held) []string {
 	name := s.roleName(key)
 	r := s.roles[name]
 	var out []string
@@ -238,6 +238,7 @@ func (s *snapshot) altered(key grant.RoleKey, booked bool, wanted map[relName]*h
 			out = append(out, "it may use schema "+n.name)
 		}
 	}
+	out = append(out, s.alteredAids(name, body)...)
 	if s.book == nil {
 		return out
 	}

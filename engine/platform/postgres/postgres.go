@@ -32,11 +32,13 @@
 // made of the database and the connection. All connections to one cluster share
 // the owner of masked views; from PostgreSQL 16 on they need the same engine
 // account, or its administrator lets the second in: GRANT assent_views TO … WITH
-// ADMIN OPTION. Sequences are not granted: insert into
-// tables whose keys are identity columns, or state the key. From PostgreSQL 16
-// on, a membership in a role of ours that another grantor gave cannot be taken
-// back by the engine: the revocation fails with no-right until that grantor
-// does it.
+// ADMIN OPTION. A writing role may use the sequences and functions that
+// inserting into its tables calls, where PUBLIC may not; the engine needs them
+// with grant option, which SetupSQL gives for sequences only. Inserting through
+// a view of others needs what its table needs, which is not granted. From
+// PostgreSQL 16 on, a membership in a role of ours that another grantor gave
+// cannot be taken back by the engine: the revocation fails with no-right until
+// that grantor does it.
 //
 // Nothing here decides who may have what, reads Git, starts goroutines (but
 // for the private server of StartPrivate) or logs.

@@ -27,6 +27,7 @@ func (b *builder) provision(want grant.Role) (grant.Role, *fault, error) {
 		return can, lack, err
 	}
 	b.clear(can)
+	b.aids(can)
 	b.ownerRest(can)
 	b.unuse(name, schemasOf(can))
 	b.recordRole(can)

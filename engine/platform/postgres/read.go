@@ -23,7 +23,7 @@ func (p *Postgres) read(ctx context.Context, w wanted) (*snapshot, error) {
 	defer func() { _ = tx.Rollback(ctx) }()
 	s := &snapshot{connection: p.cfg.Connection}
 	steps := []func(context.Context, pgx.Tx, *wanted) error{
-		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readNames, s.readColumns,
+		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readNames, s.readColumns, s.readAids,
 	}
 	for _, step := range steps {
 		if err := step(ctx, tx, &w); err != nil {

@@ -25,6 +25,8 @@ func (*Postgres) Prepare(o platform.Preparation) (string, error) {
 		for _, s := range o.Schemas {
 			fmt.Fprintf(&b, "ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %s GRANT %s ON TABLES TO %s WITH GRANT OPTION;\n",
 				ident(creator), ident(s), tablePrivileges, ident(o.Account))
+			fmt.Fprintf(&b, "ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %s GRANT USAGE ON SEQUENCES TO %s WITH GRANT OPTION;\n",
+				ident(creator), ident(s), ident(o.Account))
 		}
 	}
 	if len(o.Creators) == 0 {
@@ -69,7 +71,9 @@ func SetupSQL(engineRole, password, database string, schemas ...string) (string,
 	for _, s := range schemas {
 		line("GRANT USAGE ON SCHEMA %s TO %s WITH GRANT OPTION", ident(s), engine)
 		line("GRANT "+tablePrivileges+" ON ALL TABLES IN SCHEMA %s TO %s WITH GRANT OPTION", ident(s), engine)
+		line("GRANT USAGE ON ALL SEQUENCES IN SCHEMA %s TO %s WITH GRANT OPTION", ident(s), engine)
 		line("ALTER DEFAULT PRIVILEGES IN SCHEMA %s GRANT "+tablePrivileges+" ON TABLES TO %s WITH GRANT OPTION", ident(s), engine)
+		line("ALTER DEFAULT PRIVILEGES IN SCHEMA %s GRANT USAGE ON SEQUENCES TO %s WITH GRANT OPTION", ident(s), engine)
 	}
 	return b.String(), nil
 }

@@ -31,6 +31,8 @@ type snapshot struct {
 	book    *book                  // nil before the first Apply
 	salted  bool                   // the owner of the views may read the salt
 
+	aids []*aid // what writing needs beside the tables, in order
+
 	called  map[grant.RoleKey]string // see roleName
 	names   map[uint32]string        // of the roles that the catalogs mention by object id
 	acts    map[uint32]bool          // which of them the engine has the rights of
@@ -156,6 +158,7 @@ func (r *relation) column(name string) (column, bool) {
 type wanted struct {
 	accounts []string
 	paths    map[relName]bool
+	writes   bool // of a role that writes
 }
 
 func wantedBy(changes []plan.Change) wanted {
@@ -168,6 +171,7 @@ func wantedBy(changes []plan.Change) wanted {
 			if r == nil {
 				continue
 			}
+			w.writes = w.writes || writing(*r)
 			for _, o := range r.Objects {
 				if len(o.Path) == 3 {
 					w.paths[relName{o.Path[1], o.Path[2]}] = true

@@ -38,7 +38,7 @@ type privilege struct {
 	why  string
 	priv string
 	list *columnList // nil for the object as a whole
-	kind string      // TABLE or SCHEMA
+	kind string      // TABLE, SCHEMA, SEQUENCE …
 }
 
 // rows is an INSERT or DELETE that takes many rows at a time.
