@@ -257,9 +257,9 @@ func TestHostileIdentifiers(t *testing.T) {
 		}
 		f.ok(revoke(clear, account), revoke(masked, account), retire(clear), retire(masked))
 	}
-	// What cannot be a name is missing, not cut to one that exists.
+	// What cannot be a name is said to be none, not cut to one that exists.
 	r := f.role("cut", f.object(long+"yz", seen("id")))
-	f.want(f.apply(provision(r), allow(r, "nul\x00"), allow(r, long+"yz")), "pending/no-such-object", "pending/no-such-account", "pending/no-such-account")
+	f.want(f.apply(provision(r), allow(r, "nul\x00"), allow(r, long+"yz")), "failed/bad-name", "failed/bad-name", "failed/bad-name")
 }
 
 // A role whose provision failed lets nobody in.

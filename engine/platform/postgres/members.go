@@ -57,7 +57,9 @@ var memberRows = &rows{
 func (s *snapshot) account(name string) *fault {
 	r := s.roles[name]
 	switch {
-	case !nameable(name) || r == nil:
+	case !nameable(name):
+		return badName("account", name)
+	case r == nil:
 		return faultf(platform.NoAccount, "account %q does not exist: create it on the server, or correct the user's file", name)
 	case r.predefined || name == s.engine || name == viewsRole:
 		return faultf(platform.Unsupported, "%s is no account of a person or service: correct the user's file", name)

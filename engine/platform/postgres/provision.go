@@ -40,7 +40,7 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	can := grant.Role{RoleKey: want.RoleKey, Objects: []grant.Object{}}
 	var worst *fault
 	note := func(f *fault) {
-		if f != nil && (worst == nil || f.code == platform.Unsupported) {
+		if f != nil && (worst == nil || f.code == platform.Unsupported || f.code == platform.BadName) {
 			worst = f
 		}
 	}
@@ -69,6 +69,11 @@ func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
 	if o.Path[0] != s.database {
 		return grant.Object{}, faultf(platform.NoObject, "%s is not in database %s, which the connection reaches", dotted(o.Path), s.database)
 	}
+	for i, kind := range []string{"schema", "table"} {
+		if name := o.Path[i+1]; !nameable(name) {
+			return grant.Object{}, badName(kind, name)
+		}
+	}
 	r := s.rels[relName{o.Path[1], o.Path[2]}]
 	if r == nil {
 		return grant.Object{}, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source", dotted(o.Path))
@@ -83,6 +88,10 @@ func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
 	var lack *fault
 	for _, c := range o.Columns {
 		have, ok := r.column(c.Name)
+		if !ok && !nameable(c.Name) {
+			lack = badName("column", c.Name)
+			continue
+		}
 		if !ok {
 			lack = faultf(platform.NoColumn, "%s has no column %s: add it, or correct the data source", dotted(o.Path), c.Name)
 			continue

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 	"unicode/utf8"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/platform"
 )
 
 // maxIdent is the longest identifier in bytes; the server cuts longer ones
@@ -24,6 +26,16 @@ func ident(parts ...string) string { return pgx.Identifier(parts).Sanitize() }
 // nameable reports whether a string can be an identifier at all.
 func nameable(s string) bool {
 	return s != "" && len(s) <= maxIdent && utf8.ValidString(s) && !strings.ContainsRune(s, 0)
+}
+
+// badName is the fault of a name that PostgreSQL would refuse, or, where it is
+// too long, cut to another one without a word.
+func badName(kind, name string) *fault {
+	what := "is not text that PostgreSQL takes"
+	if len(name) > maxIdent {
+		what = fmt.Sprintf("has %d bytes, and PostgreSQL takes %d", len(name), maxIdent)
+	}
+	return faultf(platform.BadName, "the name of %s %.80q %s: correct the file that says it", kind, name, what)
 }
 
 func idents(names []string) string {
