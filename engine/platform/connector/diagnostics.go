@@ -124,7 +124,7 @@ func (w *stderr) flush() {
 	if w.to == nil || w.passed >= maxStderr {
 		return
 	}
-	w.passed += len(line)
+	w.passed += len(w.prefix) + len(line) + 1
 	if w.passed >= maxStderr {
 		line += " (it says too much: the rest is dropped)"
 	}
