@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -111,21 +109,11 @@ func (w *workspace) discover(ctx context.Context, c *resource.Connection) ([]pla
 		if err != nil {
 			return nil, err
 		}
-		if wanted(c.Spec.Discover, s.Path) {
+		if c.Spec.Discover.Covers(s.Path) {
 			out = append(out, s)
 		}
 	}
 	return out, nil
-}
-
-func wanted(d resource.DiscoverSpec, path []string) bool {
-	name := resource.Name(strings.Join(path, "/"))
-	matches := func(globs []string) bool {
-		return slices.ContainsFunc(globs, func(glob string) bool {
-			return resource.PathMatches(strings.ReplaceAll(glob, ".", "/"), name)
-		})
-	}
-	return (len(d.Include) == 0 || matches(d.Include)) && !matches(d.Exclude)
 }
 
 // write writes what is new or changed, and deletes what is pruned.

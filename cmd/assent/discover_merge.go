@@ -90,7 +90,7 @@ func discover(set *resource.Set, unread []resource.Ref, c *resource.Connection, 
 		}
 	}
 	for old := range resource.Of[*resource.DataSource](set) {
-		if old.Spec.Connection == c.Ref().Name && !seen[old.Source.File] && wanted(c.Spec.Discover, old.Spec.Path) {
+		if old.Spec.Connection == c.Ref().Name && !seen[old.Source.File] && c.Spec.Discover.Covers(old.Spec.Path) {
 			d.Sources = append(d.Sources, sourceChange{Change: sourceGone, File: old.Source.File, pruned: o.prune})
 		}
 	}

@@ -127,7 +127,7 @@ func unreachable(rep reconcile.Report) error {
 	var errs []error
 	hint := "other connections are not held up; what failed is tried again in the next round"
 	for _, c := range rep.Connections {
-		if c.Unknown == "" {
+		if c.Unknown == "" || c.Idle() {
 			continue
 		}
 		errs = append(errs, errors.New(c.Unknown))
@@ -219,6 +219,9 @@ func writeHeld(out io.Writer, held *plan.LimitError) {
 
 func writeTail(out io.Writer, rep reconcile.Report) {
 	for _, c := range rep.Connections {
+		writeMode(out, c)
+	}
+	for _, c := range rep.Connections {
 		fmt.Fprint(out, accountText(c.Name, c.Account))
 	}
 	for _, p := range rep.Prevented {
@@ -251,11 +254,7 @@ func changeText(c plan.Change) string {
 		if c.PriorRole != nil {
 			sign = "~"
 		}
-		var objects []string
-		for _, o := range c.Role.Objects {
-			objects = append(objects, objectText(o))
-		}
-		return fmt.Sprintf("%s provision %s: %s (%s)", sign, name, strings.Join(objects, ", "), c.Reason)
+		return fmt.Sprintf("%s provision %s: %s (%s)", sign, name, objectsText(c), c.Reason)
 	}
 }
 

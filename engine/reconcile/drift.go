@@ -99,13 +99,13 @@ func (r *Reconciler) Drift(ctx context.Context, names ...resource.Name) (DriftRe
 		return DriftReport{}, err
 	}
 	defer rd.close()
-	rd.wish = grant.Desired(enforced(rd.set), rd.custody.Approvals, rd.report.At)
 	for c := range resource.Of[*resource.Connection](rd.set) {
 		if len(names) == 0 || slices.Contains(names, c.Ref().Name) {
 			rd.targets = append(rd.targets, &target{connection: c})
 		}
 	}
 	r.read(ctx, rd)
+	rd.wish = grant.Desired(enforced(rd.withFound()), rd.custody.Approvals, rd.report.At)
 	for _, t := range rd.targets {
 		r.checkTarget(ctx, rd, t)
 		if err := r.survey(ctx, t); err != nil {

@@ -176,7 +176,8 @@ type target struct {
 	connection *resource.Connection
 	platform   platform.Platform
 	state      platform.State
-	account    []platform.Finding // of the engine's own account
+	found      []*resource.DataSource // what no file declares, to be opened all the same
+	account    []platform.Finding     // of the engine's own account
 	err        error
 	outcomes   []platform.Outcome
 	survey     platform.Survey // for drift, where the platform can tell
@@ -237,13 +238,14 @@ func (r *Reconciler) prepare(ctx context.Context) (*round, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.observe(ctx, rd)
+	rd.set = rd.withFound()
 	rd.wish = grant.Desired(rd.set, rd.custody.Approvals, rd.report.At)
 	rd.report.Prevented, rd.report.Findings = rd.wish.Prevented, rd.custody.Findings
 	rd.report.Ledger = rd.custody.Head
 	if next, ok := grant.Next(rd.set, rd.custody.Approvals, rd.report.At); ok {
 		rd.report.Next = next
 	}
-	r.observe(ctx, rd)
 	r.compute(rd, settings.Spec.Limits.MassRevocation)
 	return rd, nil
 }
@@ -260,7 +262,7 @@ func (r *Reconciler) observe(ctx context.Context, rd *round) {
 		t.refuseAccount()
 		r.checkTarget(ctx, rd, t)
 		rd.observed = append(rd.observed, observedOf(rd, t))
-		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Mode: t.connection.Furthest(), Foreign: t.state.Foreign, Account: t.account}
+		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Mode: t.connection.Furthest(), Discovered: t.discovered(), Foreign: t.state.Foreign, Account: t.account}
 		if t.err != nil {
 			c.unknown(t.err)
 		}
@@ -286,6 +288,7 @@ func (r *Reconciler) read(ctx context.Context, rd *round) {
 			if t.state, t.err = opened.Observe(ctx); t.err == nil {
 				t.account, t.err = selfAudit(ctx, opened)
 			}
+			t.discover(ctx, rd)
 			return nil
 		})
 	}

@@ -215,3 +215,13 @@ func ColumnNamed(names []string, d *DataSource, column string) bool {
 		return n == column || n == table+"."+column || n == source+"/"+column
 	})
 }
+
+// Covers reports whether discovery takes a table: one of Include matches its path,
+// or there is none, and none of Exclude does.
+func (d DiscoverSpec) Covers(path []string) bool {
+	name := Name(strings.Join(path, "/"))
+	matches := func(globs []string) bool {
+		return slices.ContainsFunc(globs, func(glob string) bool { return PathMatches(strings.ReplaceAll(glob, ".", "/"), name) })
+	}
+	return (len(d.Include) == 0 || matches(d.Include)) && !matches(d.Exclude)
+}
