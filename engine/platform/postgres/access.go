@@ -17,12 +17,11 @@ func (s *snapshot) spread() {
 	type result struct {
 		acl    []access
 		direct map[string]*held
-		rels   []*relation
+		lists  []*relations
 	}
 	known := map[string]*result{}
-	var order []*result
 	var sign []byte
-	for _, r := range s.rels {
+	for _, r := range s.ordered {
 		if r.access.table == nil && r.access.columns == nil {
 			continue
 		}
@@ -33,14 +32,13 @@ func (s *snapshot) spread() {
 			res = &result{}
 			res.acl, res.direct = s.accessOf(r)
 			known[string(sign)] = res
-			order = append(order, res)
+			for role := range res.direct {
+				res.lists = append(res.lists, s.holder(role))
+			}
 		}
 		r.acl, r.direct, r.shared = res.acl, res.direct, true
-		res.rels = append(res.rels, r)
-	}
-	for _, res := range order {
-		for role := range res.direct {
-			s.holders[role] = append(s.holders[role], res.rels...)
+		for _, l := range res.lists {
+			l.list = append(l.list, r)
 		}
 	}
 }

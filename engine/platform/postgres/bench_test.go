@@ -74,7 +74,6 @@ func TestBenchPlatforms(t *testing.T) {
 	b := &bench{t: t, rounds: fromEnv("ASSENT_BENCH_ROUNDS", 3), full: fromEnv("ASSENT_BENCH_DECLARATIONS", 10_000)}
 	b.objects()
 	t.Run("memberships", func(t *testing.T) { b.memberships(newLoad(t, 1)) })
-	b.peers()
 	var lines []string
 	missed := 0
 	for _, r := range b.rows {
@@ -99,8 +98,16 @@ func fromEnv(name string, otherwise int) int {
 // objects measures what a platform does with the privileges of roles.
 func (b *bench) objects() {
 	var small, large measured
-	b.t.Run("small", func(t *testing.T) { small = b.applies(newLoad(t, b.full/100), false) })
-	b.t.Run("large", func(t *testing.T) { large = b.applies(newLoad(t, b.full/10), true) })
+	b.t.Run("small", func(t *testing.T) {
+		l := newLoad(t, b.full/100)
+		small = b.applies(l, false)
+		b.peers(l, small.apply, small.noop, ansible(), terraform())
+	})
+	b.t.Run("large", func(t *testing.T) {
+		l := newLoad(t, b.full/10)
+		large = b.applies(l, true)
+		b.peers(l, large.apply, large.noop, ldap2pg(), pgbedrock())
+	})
 	if b.t.Failed() {
 		b.t.FailNow()
 	}

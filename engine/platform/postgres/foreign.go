@@ -11,8 +11,8 @@ import (
 // every way into the owner of the views, but for what owners hold anyway.
 func (s *snapshot) foreign() []platform.Foreign {
 	var out []platform.Foreign
-	for _, at := range relNames(s.rels) {
-		for _, a := range s.rels[at].acl {
+	for _, at := range s.ordered {
+		for _, a := range at.acl {
 			if a.ours && s.ourGrantee(a.grantee) {
 				continue
 			}

@@ -179,8 +179,12 @@ func (r *relation) sets(role string, h *held) {
 
 // heldBy are the relations on which a role holds anything by our hand, in order.
 func (s *snapshot) heldBy(role string) []relName {
-	out := make([]relName, 0, len(s.holders[role]))
-	for _, r := range s.holders[role] {
+	holders := s.holders[role]
+	if holders == nil {
+		return nil
+	}
+	out := make([]relName, 0, len(holders.list))
+	for _, r := range holders.list {
 		if s.rels[r.relName] == r && !r.direct[role].empty() {
 			out = append(out, r.relName)
 		}
@@ -194,9 +198,17 @@ func (s *snapshot) heldBy(role string) []relName {
 // holds notes that a role holds something on a relation by our hand.
 func (s *snapshot) holds(role string, r *relation, a access) {
 	if r.direct[role] == nil {
-		s.holders[role] = append(s.holders[role], r)
+		l := s.holder(role)
+		l.list = append(l.list, r)
 	}
 	r.sets(role, s.wants.with(r.held(role), a))
+}
+
+func (s *snapshot) holder(role string) *relations {
+	if s.holders[role] == nil {
+		s.holders[role] = &relations{}
+	}
+	return s.holders[role]
 }
 
 func (n relName) compare(o relName) int {

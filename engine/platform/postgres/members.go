@@ -167,11 +167,13 @@ var (
 	}
 	strangerRows = &rows{
 		why:    "forget who is no member",
-		before: "DELETE FROM assent.member WHERE NOT ending AND (role, account) IN (", after: ")",
+		before: "DELETE FROM assent.member m USING (VALUES ",
+		after:  ") AS v (role, account) WHERE NOT m.ending AND m.role = v.role AND m.account = v.account",
 	}
 	settledRows = &rows{
 		why:    "forget who has left",
-		before: "DELETE FROM assent.member WHERE ending AND (role, account) IN (", after: ")",
+		before: "DELETE FROM assent.member m USING (VALUES ",
+		after:  ") AS v (role, account) WHERE m.ending AND m.role = v.role AND m.account = v.account",
 	}
 )
 

@@ -103,7 +103,9 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 			tell(nil, w)
 		}
 	}
-	slices.SortStableFunc(out.Objects, grant.Object.Compare)
+	if !slices.IsSortedFunc(out.Objects, grant.Object.Compare) {
+		slices.SortStableFunc(out.Objects, grant.Object.Compare)
+	}
 	return out, altered
 }
 

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -32,8 +33,9 @@ type accessList struct {
 }
 
 func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, _ *wanted) error {
-	s.rels, s.byOID, s.holders = map[relName]*relation{}, map[uint32]*relation{}, map[string][]*relation{}
+	s.rels, s.byOID, s.holders = map[relName]*relation{}, map[uint32]*relation{}, map[string]*relations{}
 	var r relation
+	defer func() { slices.SortFunc(s.ordered, func(a, b *relation) int { return a.compare(b.relName) }) }()
 	return each(ctx, tx, `
 		SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relowner,
 		       CASE WHEN starts_with(n.nspname, 'assent_') THEN coalesce(obj_description(c.oid, 'pg_class'), '') ELSE '' END,
@@ -45,6 +47,7 @@ func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, _ *wanted) erro
 		[]any{&r.oid, &r.schema, &r.name, (*kindByte)(&r.kind), &r.ownerID, &r.comment, &r.def}, func() error {
 			n := r
 			s.rels[n.relName], s.byOID[n.oid] = &n, &n
+			s.ordered = append(s.ordered, &n)
 			return nil
 		})
 }

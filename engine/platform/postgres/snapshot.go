@@ -27,9 +27,10 @@ type snapshot struct {
 	uses    map[string][]*schema // by role, the schemas whose use we gave it
 	rels    map[relName]*relation
 	byOID   map[uint32]*relation
-	holders map[string][]*relation // where a role may hold something by our hand
-	book    *book                  // nil before the first Apply
-	salted  bool                   // the owner of the views may read the salt
+	ordered []*relation           // those that were read
+	holders map[string]*relations // where a role may hold something by our hand
+	book    *book                 // nil before the first Apply
+	salted  bool                  // the owner of the views may read the salt
 
 	aids []*aid // what writing needs beside the tables, in order
 
@@ -83,6 +84,9 @@ type schema struct {
 	ownerID uint32
 	access  []grantItem // as read
 }
+
+// relations is a list that several share and add to.
+type relations struct{ list []*relation }
 
 type relName struct{ schema, name string }
 

@@ -53,9 +53,9 @@ type rows struct {
 const (
 	maxObjects  = 100
 	maxGrantees = 100
-	maxRows     = 500
+	maxRows     = 1000
 	maxBytes    = 1 << 20
-	maxWeight   = 2500
+	maxWeight   = 1500
 )
 
 // atom is what has to happen in one transaction.

@@ -27,7 +27,7 @@ type part struct {
 // What bounds a unit: a statement of people, the roles whose privileges are
 // merged, and the objects of these.
 const (
-	maxPeople      = 500
+	maxPeople      = 1000
 	maxParts       = 500
 	maxUnitObjects = 200_000
 )
