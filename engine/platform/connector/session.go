@@ -248,7 +248,7 @@ func (s *Session) ask(ctx context.Context, limit time.Duration, method string, p
 		s.end()
 		return s.bad(method, err)
 	case err != nil:
-		return s.fail(platform.Unreachable, "run it again; if it keeps ending, run the suite on it: assent connector test",
+		return s.fail(platform.Unreachable, remedy(method),
 			fmt.Errorf("the connector ended before it answered %s: %s", method, s.end()))
 	}
 	own, err := answer(reply, p.id, result)
@@ -286,9 +286,17 @@ func (p *process) exchange(line []byte) ([]byte, error) {
 	}
 }
 
+// remedy is the next step after an answer that is missing or makes no sense.
+func remedy(method string) string {
+	if method == methodHello {
+		return "check that it is a connector: it must read questions on stdin and answer them on stdout, as examples/connector does"
+	}
+	return "run the suite on it, assent connector test, and tell its maker"
+}
+
 // bad is the failure of a connector that does not keep to the protocol.
 func (s *Session) bad(method string, err error) error {
-	return s.fail(platform.BadConnector, "run the suite on it: assent connector test, and tell its maker",
+	return s.fail(platform.BadConnector, remedy(method),
 		fmt.Errorf("the connector's answer to %s is not understood: %s", method, clean(err.Error(), s.secrets)))
 }
 
