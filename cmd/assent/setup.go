@@ -25,7 +25,8 @@ func newSetupCmd(g *global) *cobra.Command {
 		Short: "Print the script that gives the engine an account with the least rights",
 		Long: "Prints what an administrator of the platform runs once. It connects to nothing and\n" +
 			"the script holds no password. The schemas are those of the connection's sources,\n" +
-			"levels and discover patterns, unless --schema names them.",
+			"levels and discover patterns, unless --schema names them; who makes tables there\n" +
+			"is what its levels list as creators, unless --creator does.",
 		Example: "  assent setup warehouse\n  assent setup warehouse --creator etl --schema sales --schema finance > setup.sql",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runSetup(cmd.Context(), g, args[0], o) },
@@ -53,6 +54,9 @@ func runSetup(ctx context.Context, g *global, name string, o setupOptions) error
 	if len(p.Schemas) == 0 {
 		p.Schemas = schemasOf(snapshot.Set, c)
 	}
+	if len(p.Creators) == 0 {
+		p.Creators = creatorsOf(c)
+	}
 	if len(p.Schemas) == 0 {
 		return usageErrorf("name them with --schema, or in discover.include", "connection %s says nothing of its schemas", name)
 	}
@@ -62,6 +66,16 @@ func runSetup(ctx context.Context, g *global, name string, o setupOptions) error
 	}
 	_, err = fmt.Fprint(g.stdout, text)
 	return err
+}
+
+// creatorsOf are the creators that the levels of a connection list, in order.
+func creatorsOf(c *resource.Connection) []string {
+	var out []string
+	for _, l := range c.Spec.Levels {
+		out = append(out, l.Creators...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // schemasOf are the schemas that a connection's sources, levels and discover
