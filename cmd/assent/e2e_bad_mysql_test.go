@@ -96,16 +96,14 @@ func TestMariaDBThatCannotBeReachedHoldsUpNoOther(t *testing.T) {
 	}
 }
 
-// lakeProduct is a product of one table, which p01 has by birthright, and p02
-// too where it is called shared.
-func lakeProduct(name, database, table string, columns ...string) map[string]string {
-	group := "some"
-	if name == "shared" {
-		group = "others"
-	}
+// lakeProduct is a product of one table, which a group has by birthright.
+func lakeProduct(group, name, database, table string, columns ...string) map[string]string {
 	files := map[string]string{
 		"products/" + name + ".yaml": "kind: DataProduct\nmetadata:\n  name: " + name + "\n  title: " + name +
-			"\nspec:\n  domain: lake\n  sources:\n    - source: lake/" + database + "/" + table + "\n  forms:\n    dataAccess: short\n  birthright:\n    - group: " + group + "\n",
+			"\nspec:\n  domain: lake\n  sources:\n    - source: lake/" + database + "/" + table + "\n  forms:\n    dataAccess: short\n",
+	}
+	if group != "" {
+		files["products/"+name+".yaml"] += "  birthright:\n    - group: " + group + "\n"
 	}
 	source := "kind: DataSource\nmetadata:\n  name: " + table + "\nspec:\n  connection: lake\n  path: [" + database + ", " + table + "]\n  kind: table\n  columns:\n"
 	for _, c := range columns {
@@ -114,6 +112,8 @@ func lakeProduct(name, database, table string, columns ...string) map[string]str
 	files["sources/lake/"+database+"/"+table+".yaml"] = source
 	return files
 }
+
+const lakeDomain = "kind: Domain\nmetadata:\n  name: lake\nspec:\n  owner: kim\n  members:\n    match:\n      paths: [\"lake/**\"]\n"
 
 // pushAll commits files to main.
 func (c *crowd) pushAll(files map[string]string) {
@@ -154,14 +154,14 @@ func TestMariaDBWithoutWhatTheFilesSay(t *testing.T) {
 	long := strings.Repeat("long_", 14)
 	files := map[string]string{
 		"connections/lake.yaml":        myLake(s.Port(), "tls: disable", "env://LAKE_RIGHT"),
-		"domains/lake.yaml":            "kind: Domain\nmetadata:\n  name: lake\nspec:\n  owner: kim\n  members:\n    match:\n      paths: [\"lake/**\"]\n",
+		"domains/lake.yaml":            lakeDomain,
 		"directory/groups/some.yaml":   "kind: Group\nmetadata:\n  name: some\nspec:\n  members: [{user: p01}]\n",
 		"directory/groups/others.yaml": "kind: Group\nmetadata:\n  name: others\nspec:\n  members: [{user: p01}, {user: p02}]\n",
 	}
 	for _, p := range []map[string]string{
-		lakeProduct("fine", "shop", "fine", "id"), lakeProduct("drained", "pond", "fish", "id"), lakeProduct("dropped", "shop", "dropped", "id"),
-		lakeProduct("renamed", "shop", "renamed", "id", "mail"), lakeProduct("taken", "shop", "taken", "id"), lakeProduct("shared", "shop", "shared", "id"),
-		lakeProduct("long", "shop", long, "id"), lakeProduct("wide", "shop", "wide", long),
+		lakeProduct("some", "fine", "shop", "fine", "id"), lakeProduct("some", "drained", "pond", "fish", "id"), lakeProduct("some", "dropped", "shop", "dropped", "id"),
+		lakeProduct("some", "renamed", "shop", "renamed", "id", "mail"), lakeProduct("some", "taken", "shop", "taken", "id"), lakeProduct("others", "shared", "shop", "shared", "id"),
+		lakeProduct("some", "long", "shop", long, "id"), lakeProduct("some", "wide", "shop", "wide", long),
 	} {
 		for name, text := range p {
 			files[name] = text

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/platform"
 )
@@ -224,7 +225,14 @@ func TestFuse(t *testing.T) {
 	}
 	f.reads("bob", clear, "id")
 	f.reopen()
+	// It is seen until the engine has looked after the sessions, and no longer.
+	if d := f.diff([]*grant.Role{clear}, []*grant.Grant{short, long}); d != "" {
+		t.Errorf("after the event: %s", d)
+	}
 	f.want(f.apply(revoke(clear, "ann")), "done")
+	if d := f.diff([]*grant.Role{clear}, []*grant.Grant{long}); d != "" {
+		t.Errorf("after the revocation: %s", d)
+	}
 	// Without an end, and with one that no event can have, there is none.
 	long.NotAfter = time.Time{}
 	f.ok(plan.Change{Action: plan.Extend, Grant: long})

@@ -119,7 +119,7 @@ func (h *place) clear() {
 		}
 	}
 	// Privileges go by name, and outlive what they are about.
-	drops = append(drops, "DELETE FROM mysql.db", "DELETE FROM mysql.tables_priv WHERE db <> 'mysql' AND db <> 'sys'", "DELETE FROM mysql.columns_priv", "FLUSH PRIVILEGES")
+	drops = append(drops, "DELETE FROM mysql.global_priv WHERE user = 'PUBLIC'", "DELETE FROM mysql.db", "DELETE FROM mysql.tables_priv WHERE db <> 'mysql' AND db <> 'sys'", "DELETE FROM mysql.columns_priv", "FLUSH PRIVILEGES")
 	if err := h.admin.Exec(ctx, strings.Join(drops, ";\n")); err != nil {
 		h.t.Fatalf("clear the server: %v", err)
 	}

@@ -211,7 +211,8 @@ func (b *builder) revoke(key grant.RoleKey, principals []string) (people map[int
 	for i, p := range principals {
 		for _, who := range b.s.leavers(name, p, ways) {
 			people[i] = append(people[i], who)
-			if len(ways[who]) > 0 {
+			// Whom the event took out, or somebody else, may have a statement running.
+			if _, booked := b.s.book.members[memberKey{name, who}]; booked || len(ways[who]) > 0 {
 				gone = append(gone, who)
 			} else {
 				absent = append(absent, who)
@@ -220,11 +221,7 @@ func (b *builder) revoke(key grant.RoleKey, principals []string) (people map[int
 	}
 	b.ending(name, gone)
 	b.leave(name, gone, ways)
-	for _, who := range absent {
-		if m := b.s.book.members[memberKey{name, who}]; !m.ending {
-			b.forget(name, []account{who})
-		}
-	}
+	b.forget(name, absent)
 	return people, nil
 }
 

@@ -45,7 +45,8 @@ func (s *snapshot) state() platform.State {
 	return st
 }
 
-// seenGrants are the memberships of a role that really exist.
+// seenGrants are the memberships of a role that really exist, or that ended by
+// themselves and still have to be seen to.
 func (s *snapshot) seenGrants(key grant.RoleKey) []grant.Grant {
 	name := key.RoleName()
 	ways := s.ways(name)
@@ -59,6 +60,20 @@ func (s *snapshot) seenGrants(key grant.RoleKey) []grant.Grant {
 			}
 		}
 		out = append(out, g)
+	}
+	return append(out, s.burnt(key, ways)...)
+}
+
+// burnt are the memberships of a role that their event has ended: they are seen
+// until the engine has ended the sessions that may hold on, and knows of it.
+func (s *snapshot) burnt(key grant.RoleKey, ways map[account][]string) []grant.Grant {
+	name := key.RoleName()
+	var out []grant.Grant
+	for k, m := range s.book.members {
+		over := !m.notAfter.IsZero() && !m.notAfter.After(s.now)
+		if k.role == name && len(ways[k.account]) == 0 && !m.ending && over {
+			out = append(out, grant.Grant{RoleKey: key, Principal: m.principal, NotAfter: m.notAfter, Requests: m.requests})
+		}
 	}
 	return out
 }
