@@ -15,7 +15,11 @@ type demoOptions struct {
 	platform string
 	server   string
 	keep     string
+	forge    string
 }
+
+// forgeGitHubFake is a GitHub of our own, which the demo starts.
+const forgeGitHubFake = "github-fake"
 
 func newDemoCmd(g *global) *cobra.Command {
 	var o demoOptions
@@ -31,6 +35,7 @@ func newDemoCmd(g *global) *cobra.Command {
 	}
 	cmd.Flags().StringVar(&o.platform, "platform", "sandbox", "sandbox (embedded), postgres or mysql (a private server is started)")
 	cmd.Flags().StringVar(&o.server, "server", "", "with --platform postgres: URL of a superuser of a server to use instead")
+	cmd.Flags().StringVar(&o.forge, "forge", "local", "local, or github-fake: the adapter for GitHub, against a server that speaks its API (needs git)")
 	cmd.Flags().StringVar(&o.keep, "keep", "", "leave everything in this directory, to play with")
 	return cmd
 }
@@ -38,6 +43,9 @@ func newDemoCmd(g *global) *cobra.Command {
 func runDemo(ctx context.Context, g *global, o demoOptions) (err error) {
 	if o.server != "" && o.platform != "postgres" {
 		return usageErrorf("leave --server out, or add --platform postgres", "--server goes with --platform postgres alone")
+	}
+	if o.forge != "local" && o.forge != forgeGitHubFake {
+		return usageErrorf("choose local or github-fake", "no forge %q in the demo", o.forge)
 	}
 	dir := o.keep
 	if dir == "" {
@@ -57,6 +65,9 @@ func runDemo(ctx context.Context, g *global, o demoOptions) (err error) {
 		return &exitError{code: exitUnreachable, err: err}
 	}
 	defer func() { err = errors.Join(err, w.people.close()) }()
+	if w.hub != nil {
+		defer w.hub.Close()
+	}
 	s := &demoScript{g: g, demoWorld: w, quiet: g.output == "json"}
 	if err := s.play(ctx); err != nil {
 		return fmt.Errorf("step %d: %w", len(s.steps), err)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,8 +11,6 @@ import (
 
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/determine"
-	"github.com/assent-dev/assent/engine/forge/local"
-	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/reconcile"
@@ -139,9 +138,9 @@ func (s *demoScript) refusedBefore(ctx context.Context) error {
 }
 
 func (s *demoScript) asks(ctx context.Context) error {
-	me, err := s.person(s.keys["ana"])
-	if err != nil {
-		return err
+	me, ok := resource.UserOf(s.snapshot.Set, "ana")
+	if !ok {
+		return errors.New("no user ana")
 	}
 	made, problems, err := s.fileRequest(ctx, me, requestOptions{
 		product: "customer-orders", duration: "90d", accept: true,
@@ -154,20 +153,17 @@ func (s *demoScript) asks(ctx context.Context) error {
 	for _, p := range problems {
 		lines = append(lines, p.String())
 	}
-	f, err := s.openLocal(ctx)
+	f, err := s.deskOf(ctx, "ana")
 	if err != nil {
 		return err
 	}
-	pr, err := f.Open(ctx, s.keys["ana"], local.Draft{
-		ID: made.name, Title: made.title, Files: map[string][]byte{made.file: made.raw},
-		Author: gitdb.Person{Name: "ana", Email: me.Spec.Email, When: s.clock},
-	})
+	pr, err := f.open(ctx, draft{made.name, made.title, map[string][]byte{made.file: made.raw}})
 	if err != nil {
 		return err
 	}
-	s.request = made.name
+	s.request, s.pull = made.name, pr.ID
 	lines = append(lines, made.file, strings.TrimSpace(string(made.raw)))
-	s.step("She files a request: a file on a branch, signed with her key", "pull request open, 0 mistakes",
+	s.step("She files a request: a file on a branch, "+s.either("signed with her key", "in a pull request on GitHub"), "pull request open, 0 mistakes",
 		fmt.Sprintf("pull request %s, %d mistakes", pr.State, len(problems)), lines...)
 	return nil
 }
@@ -197,11 +193,14 @@ func (s *demoScript) review(ctx context.Context, who string, d resource.Duration
 	if err != nil {
 		return "", err
 	}
-	f, err := s.openLocal(ctx)
+	f, err := s.deskOf(ctx, who)
 	if err != nil {
 		return "", err
 	}
-	r, err := f.Review(ctx, s.keys[who], s.request, review.Approve, body)
+	r, err := f.review(ctx, s.pull, review.Approve, body)
+	if refusedByForge(err) {
+		return "does not count: " + err.Error(), nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -274,7 +273,7 @@ func (s *demoScript) stewards(ctx context.Context) error {
 		return err
 	}
 	_, lines, err := s.explained(ctx)
-	s.step("Kim (finance) approves; then Lea (privacy) approves, for 30 days only; both reviews are signed", "kim counts, lea counts", "kim "+kim+", lea "+lea, lines...)
+	s.step("Kim (finance) approves; then Lea (privacy) approves, for 30 days only; "+s.either("both reviews are signed", "both are reviews on GitHub"), "kim counts, lea counts", "kim "+kim+", lea "+lea, lines...)
 	return err
 }
 
@@ -286,7 +285,7 @@ func (s *demoScript) merge(ctx context.Context) error {
 	r := results[0]
 	until := ""
 	for _, d := range r.Judgement.Determinations {
-		until = fmt.Sprintf("%g days", d.Until.Sub(s.clock).Hours()/24)
+		until = fmt.Sprintf("%g days", d.Until.Sub(s.now()).Round(time.Hour).Hours()/24)
 	}
 	if err := s.reload(ctx); err != nil {
 		return err
@@ -367,7 +366,7 @@ func (s *demoScript) elsewhere(ctx context.Context) error {
 }
 
 func (s *demoScript) expires(ctx context.Context) error {
-	s.clock = s.clock.AddDate(0, 0, demoDays)
+	s.clock = s.now().AddDate(0, 0, demoDays)
 	sum, lines, err := s.round(ctx)
 	s.step(fmt.Sprintf("The clock moves to the end, %s: the reconciler revokes", s.clock.Format(time.RFC3339)), "1 revoke applied", sum, lines...)
 	return err

@@ -30,6 +30,7 @@ type demoWorld struct {
 	people  consumers
 	clock   time.Time
 	request string
+	pull    string // id of its pull request
 }
 
 // consumers are the people who ask the platform, and its owner.
@@ -73,8 +74,14 @@ func newDemoWorld(ctx context.Context, dir string, o demoOptions) (*demoWorld, e
 	default:
 		return nil, usageErrorf("choose sandbox, postgres or mysql", "no platform %q in the demo", o.platform)
 	}
+	if err == nil && o.forge == forgeGitHubFake {
+		onGitHub(files)
+	}
 	if err == nil {
 		err = w.found(ctx, state, files)
+	}
+	if err == nil && o.forge == forgeGitHubFake {
+		err = w.pushToGitHub(ctx, dir)
 	}
 	if err != nil && w.people != nil {
 		err = errors.Join(err, w.people.close())
@@ -99,8 +106,17 @@ func (w *demoWorld) found(ctx context.Context, state string, files map[string][]
 	if err := foundRepository(ctx, db, state, settings.Spec.ID, files, who); err != nil {
 		return err
 	}
-	w.workspace, err = openWorkspace(ctx, w.repoDir, state, func() time.Time { return w.clock })
+	w.workspace, err = openWorkspace(ctx, w.repoDir, state, w.time)
 	return err
+}
+
+// time is the demo's clock, or GitHub's where that is ahead of it.
+func (w *demoWorld) time() time.Time {
+	if w.workspace != nil && w.hub != nil {
+		w.hub.Wait(w.clock)
+		return w.hub.Now()
+	}
+	return w.clock
 }
 
 // governanceFiles are those of examples/quickstart, with every person's key

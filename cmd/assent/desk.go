@@ -77,7 +77,11 @@ func (l *localDesk) cancel(ctx context.Context, id, reason string) error {
 
 // sitAtGitHub finds the person whose token it is by the id of the account.
 func (w *workspace) sitAtGitHub(ctx context.Context) (desk, *resource.User, error) {
-	g, err := w.openGitHub(personTokens())
+	return w.sitWith(ctx, w.personTokens())
+}
+
+func (w *workspace) sitWith(ctx context.Context, tokens github.Tokens) (desk, *resource.User, error) {
+	g, err := w.openGitHub(tokens, true)
 	if err != nil {
 		return nil, nil, err
 	}

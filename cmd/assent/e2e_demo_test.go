@@ -20,10 +20,10 @@ func TestDemoGoesTheSameOnEveryPlatform(t *testing.T) {
 		Title, Observed string
 		OK              bool
 	}
-	play := func(t *testing.T, platform string) []step {
+	play := func(t *testing.T, platform string, more ...string) []step {
 		t.Helper()
 		var out, problems bytes.Buffer
-		code := run(t.Context(), []string{"demo", "--platform", platform, "-o", "json"}, strings.NewReader(""), &out, &problems)
+		code := run(t.Context(), append([]string{"demo", "--platform", platform, "-o", "json"}, more...), strings.NewReader(""), &out, &problems)
 		for _, none := range []error{postgres.ErrNoServer, mysql.ErrNoServer} {
 			if code == exitUnreachable && strings.Contains(problems.String(), none.Error()) {
 				missing(t, none)
@@ -49,6 +49,15 @@ func TestDemoGoesTheSameOnEveryPlatform(t *testing.T) {
 		return got.Steps
 	}
 	sandbox := play(t, "sandbox")
+	t.Run("github", func(t *testing.T) {
+		onGitHub := play(t, "sandbox", "--forge", forgeGitHubFake)
+		for i := range onGitHub {
+			onGitHub[i].Title = sandbox[i].Title // it tells of GitHub where the other tells of signatures
+		}
+		if diff := cmp.Diff(sandbox, onGitHub); diff != "" {
+			t.Errorf("steps (-local +github):\n%s", diff)
+		}
+	})
 	for _, platform := range []string{"postgres", "mysql"} {
 		t.Run(platform, func(t *testing.T) {
 			if diff := cmp.Diff(sandbox, play(t, platform)); diff != "" {

@@ -17,13 +17,13 @@ import (
 // openForge opens the forge of the repository for somebody who looks.
 func (w *workspace) openForge(ctx context.Context) (forge.Forge, error) {
 	if w.settings.Spec.Forge == github.Name {
-		return w.openGitHub(personTokens())
+		return w.openGitHub(w.personTokens(), true)
 	}
 	return w.openLocal(ctx)
 }
 
 // openGitHub opens the repository that assent.yaml names.
-func (w *workspace) openGitHub(tokens github.Tokens) (*github.GitHub, error) {
+func (w *workspace) openGitHub(tokens github.Tokens, look bool) (*github.GitHub, error) {
 	at := w.settings.Spec.GitHub
 	if at == nil {
 		return nil, &exitError{code: exitUsage, err: errors.New("assent.yaml says forge: github, and not which repository"), hint: "state spec.github.repository and spec.github.id"}
@@ -31,9 +31,11 @@ func (w *workspace) openGitHub(tokens github.Tokens) (*github.GitHub, error) {
 	owner, name, _ := strings.Cut(at.Repository, "/")
 	cfg := github.Config{
 		Repo: w.settings.Spec.ID, Owner: owner, Name: name, ID: at.ID, Branch: w.settings.Spec.MainBranch(),
-		API: at.API, Method: github.Method(at.Method), Tokens: tokens, DB: w.db, Now: w.now,
+		API: at.API, Engine: at.Engine, Look: look, Method: github.Method(at.Method), Tokens: tokens, DB: w.db, Now: w.now,
 	}
-	if api := os.Getenv("ASSENT_GITHUB_API"); api != "" {
+	if w.hub != nil {
+		cfg.API, cfg.Git = w.hub.URL, w.hub.GitURL()
+	} else if api := os.Getenv("ASSENT_GITHUB_API"); api != "" {
 		cfg.API, cfg.Git = api, os.Getenv("ASSENT_GITHUB_GIT")
 	}
 	g, err := github.New(cfg)
@@ -44,7 +46,10 @@ func (w *workspace) openGitHub(tokens github.Tokens) (*github.GitHub, error) {
 }
 
 // personTokens are the tokens of whoever runs a command.
-func personTokens() github.Tokens {
+func (w *workspace) personTokens() github.Tokens {
+	if w.hub != nil {
+		return github.Personal(func() (string, error) { return demoToken("omar"), nil })
+	}
 	return github.Personal(func() (string, error) {
 		for _, name := range []string{"GITHUB_TOKEN", "GH_TOKEN"} {
 			if token := strings.TrimSpace(os.Getenv(name)); token != "" {
@@ -59,6 +64,9 @@ func personTokens() github.Tokens {
 // personal token of an account that does nothing else.
 func (w *workspace) engineTokens() (github.Tokens, error) {
 	id := os.Getenv("ASSENT_GITHUB_APP")
+	if w.hub != nil {
+		return github.Personal(func() (string, error) { return demoToken("engine"), nil }), nil
+	}
 	if id == "" {
 		return github.Personal(func() (string, error) {
 			for _, name := range []string{"ASSENT_GITHUB_TOKEN", "GITHUB_TOKEN"} {
@@ -99,20 +107,21 @@ func (w *workspace) engineForge(ctx context.Context) (*github.GitHub, error) {
 	if err != nil {
 		return nil, err
 	}
-	g, err := w.openGitHub(tokens)
+	g, err := w.openGitHub(tokens, false)
 	if err != nil {
 		return nil, err
 	}
-	return g, w.follow(ctx, g.Remote())
+	w.upstream = g.Remote
+	return g, w.reload(ctx)
 }
 
 // follow moves main and the ledger forward to where the forge has them.
-func (w *workspace) follow(ctx context.Context, from gitdb.Remote) error {
-	_, err := w.db.Follow(ctx, from, "refs/heads/"+w.settings.Spec.MainBranch(), "refs/heads/"+w.settings.Spec.LedgerBranch())
+func (w *workspace) follow(ctx context.Context) error {
+	_, err := w.db.Follow(ctx, w.upstream(), "refs/heads/"+w.settings.Spec.MainBranch(), "refs/heads/"+w.settings.Spec.LedgerBranch())
 	if err != nil {
 		return &exitError{code: exitUnreachable, err: err, hint: "nothing was changed; it is tried again in the next round"}
 	}
-	return w.reload(ctx)
+	return nil
 }
 
 func (w *workspace) sharedLedger(g *github.GitHub) *sharedLedger {

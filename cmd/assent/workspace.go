@@ -14,6 +14,7 @@ import (
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/github/githubtest"
 	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/grant"
@@ -35,6 +36,8 @@ type workspace struct {
 	stderr   io.Writer // for what connectors say; nil drops it
 	now      func() time.Time
 	approved func(context.Context) (grant.Determinations, error) // once something asked
+	upstream func() gitdb.Remote                                 // where main and the ledger are followed from; nil where they are our own
+	hub      *githubtest.Server                                  // of the demo, in place of what assent.yaml names
 }
 
 // trust is what the engine pins outside the repository.
@@ -82,6 +85,11 @@ func openWorkspace(ctx context.Context, dir, state string, now func() time.Time)
 
 // reload reads main again, after something merged.
 func (w *workspace) reload(ctx context.Context) error {
+	if w.upstream != nil {
+		if err := w.follow(ctx); err != nil {
+			return err
+		}
+	}
 	if w.settings != nil {
 		main, err := w.db.Resolve("refs/heads/" + w.settings.Spec.MainBranch())
 		if err != nil {

@@ -29,6 +29,7 @@ type GitHubRepository struct {
 	Repository string `yaml:"repository" json:"repository"`             // OWNER/NAME
 	ID         int64  `yaml:"id" json:"id"`                             // `gh api repos/OWNER/NAME --jq .id`
 	API        string `yaml:"api,omitempty" json:"api,omitempty"`       // of an Enterprise Server: https://HOST/api/v3
+	Engine     int64  `yaml:"engine,omitempty" json:"engine,omitempty"` // numeric id of the account that the engine acts as
 	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash or rebase
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/forge/forgetest"
@@ -33,7 +34,7 @@ var ids = map[string]int64{"ann": 11, "bo": 12, "cy": 13, "di": 14}
 
 func newHarness(t *testing.T) *harness {
 	t.Helper()
-	s, err := githubtest.Start(t.Context(), t.TempDir(), map[string]string{"forms/standard.yaml": "a: 1\n"})
+	s, err := githubtest.Start(t.Context(), t.TempDir(), time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC), map[string]string{"forms/standard.yaml": "a: 1\n"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -64,6 +64,12 @@ type Config struct {
 	// Git is where to fetch from; derived from API where empty.
 	Git    string
 	Tokens Tokens
+	// Engine is the numeric id of the account that the engine acts as. Where it is
+	// stated, another account's token is refused to the engine.
+	Engine int64
+	// Look is for people who only look: nothing is written, and what proves when a
+	// head was first seen is the Engine's.
+	Look   bool
 	Method Method // MergeCommit where empty
 	DB     *gitdb.DB
 	Now    func() time.Time
@@ -172,6 +178,9 @@ func (g *GitHub) whoAmI(ctx context.Context) (identity, error) {
 		return *g.me, nil
 	}
 	var me identity
+	if g.cfg.Look {
+		return identity{userID: g.cfg.Engine}, nil
+	}
 	login := ""
 	if app, ok := g.cfg.Tokens.(*App); ok {
 		slug, err := app.slug(ctx)
@@ -185,6 +194,9 @@ func (g *GitHub) whoAmI(ctx context.Context) (identity, error) {
 		return me, apiErr("find the engine's own account", err)
 	}
 	me.userID = user.GetID()
+	if g.cfg.Engine != 0 && me.userID != g.cfg.Engine {
+		return me, fmt.Errorf("find the engine's own account: %w: the token is of account %d, and assent.yaml says %d", forge.ErrForbidden, me.userID, g.cfg.Engine)
+	}
 	g.me = &me
 	return me, nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strconv"
 	"strings"
 
@@ -102,9 +103,12 @@ func (g *GitHub) Review(ctx context.Context, id string, v review.Verdict, body s
 		return review.Review{}, fmt.Errorf("review pull request %s: %w", id, err)
 	}
 	event := map[review.Verdict]string{review.Approve: "APPROVE", review.Deny: "REQUEST_CHANGES", review.Comment: "COMMENT"}[v]
-	r, _, err := g.client.PullRequests.CreateReview(ctx, g.cfg.Owner, g.cfg.Name, n, &gh.PullRequestReviewRequest{
+	r, resp, err := g.client.PullRequests.CreateReview(ctx, g.cfg.Owner, g.cfg.Name, n, &gh.PullRequestReviewRequest{
 		CommitID: gh.String(pr.GetHead().GetSHA()), Event: gh.String(event), Body: gh.String(body),
 	})
+	if resp != nil && resp.StatusCode == http.StatusUnprocessableEntity {
+		return review.Review{}, fmt.Errorf("review pull request %s: %w: GitHub refuses the review: %w", id, forge.ErrForbidden, err)
+	}
 	if err != nil {
 		return review.Review{}, apiErr("review pull request "+id, err)
 	}

@@ -124,9 +124,11 @@ type comment struct {
 	Shown []string // every body it has had
 }
 
-// Start serves a repository whose main branch holds the files. dir is empty and
-// becomes its git repository. git has to be on PATH.
-func Start(ctx context.Context, dir string, files map[string]string) (*Server, error) {
+// Start serves a repository whose main branch holds the files; without files it
+// has no branch. dir is empty and becomes its git repository. GitHub's clock
+// starts at begin and moves on by a second with each thing that happens. git has
+// to be on PATH.
+func Start(ctx context.Context, dir string, begin time.Time, files map[string]string) (*Server, error) {
 	root, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, fmt.Errorf("start GitHub: %w", err)
@@ -137,7 +139,7 @@ func Start(ctx context.Context, dir string, files map[string]string) (*Server, e
 		return nil, fmt.Errorf("start GitHub: %w", err)
 	}
 	s := &Server{
-		db: db, dir: path, now: time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC),
+		db: db, dir: path, now: begin,
 		users: map[string]User{}, tokens: map[string]string{}, statuses: map[string][]status{},
 	}
 	out, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
@@ -151,8 +153,10 @@ func Start(ctx context.Context, dir string, files map[string]string) (*Server, e
 		Path: filepath.Join(strings.TrimSpace(string(out)), "git-http-backend"),
 		Env:  []string{"GIT_PROJECT_ROOT=" + root, "GIT_HTTP_EXPORT_ALL=1", "REMOTE_USER=engine", "GIT_CONFIG_NOSYSTEM=1", "HOME=" + root},
 	}
-	if err := s.commitTo("refs/heads/main", "", files, "begin\n"); err != nil {
-		return nil, fmt.Errorf("start GitHub: %w", err)
+	if files != nil {
+		if err := s.commitTo("refs/heads/main", "", files, "begin\n"); err != nil {
+			return nil, fmt.Errorf("start GitHub: %w", err)
+		}
 	}
 	s.http = httptest.NewServer(s.handler(backend))
 	s.URL = s.http.URL + "/api/v3/"
@@ -193,6 +197,15 @@ func (s *Server) tick() time.Time {
 func (s *Server) id() int64 {
 	s.ids++
 	return s.ids
+}
+
+// Wait moves GitHub's clock forward to a time.
+func (s *Server) Wait(until time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if until.After(s.now) {
+		s.now = until
+	}
 }
 
 // Now is GitHub's clock.
