@@ -87,15 +87,36 @@ func (b *builder) grant(key memberKey, m *member) Grant {
 		until = resource.Earliest(until, hereUntil(b.set, u))
 	}
 	r := b.reachOf(key.scope)[key.connection]
-	clear, rules := map[string]bool{}, map[string]bool{}
-	ends := map[string]time.Time{} // of the columns seen clear
+	var lifts []lift
 	for _, l := range b.lifts[key.person] {
 		if r.names[l.source] {
-			column := string(l.source) + "/" + l.column
-			clear[column], rules[l.rule] = true, true
-			lengthen(ends, column, l.until)
+			lifts = append(lifts, l)
 			requests = append(requests, l.req)
 		}
+	}
+	role, next := b.profileRole(key, r, lifts, only)
+	if !next.IsZero() && (until.IsZero() || next.Before(until)) {
+		// The role that the person moves to is made ahead, so that the move can
+		// happen at once.
+		lifts = slices.DeleteFunc(lifts, func(l lift) bool { return !l.until.IsZero() && !l.until.After(next) })
+		b.profileRole(key, r, lifts, only)
+	}
+	until = resource.Earliest(until, next)
+	if r.mode.Acts() {
+		b.readOnly(b.roles[role], m)
+	}
+	return Grant{RoleKey: role, Principal: m.account, NotAfter: until, Requests: sortedRefs(requests)}
+}
+
+// profileRole makes the role that masking exceptions lead to, where there is
+// none yet, and says when it ceases to be the right one.
+func (b *builder) profileRole(key memberKey, r *reach, lifts []lift, only []string) (role RoleKey, until time.Time) {
+	clear, rules := map[string]bool{}, map[string]bool{}
+	ends := map[string]time.Time{} // of the columns seen clear
+	for _, l := range lifts {
+		column := string(l.source) + "/" + l.column
+		clear[column], rules[l.rule] = true, true
+		lengthen(ends, column, l.until)
 	}
 	for _, e := range ends {
 		until = resource.Earliest(until, e)
@@ -103,14 +124,11 @@ func (b *builder) grant(key memberKey, m *member) Grant {
 	if key.scope.Kind != resource.KindLevel {
 		rules = clear
 	}
-	role := RoleKey{key.connection, key.scope, key.access, profile(rules, only)}
+	role = RoleKey{key.connection, key.scope, key.access, profile(rules, only)}
 	if _, ok := b.roles[role]; !ok {
 		b.addRole(role, r.sources, clear, only)
 	}
-	if r.mode.Acts() {
-		b.readOnly(b.roles[role], m)
-	}
-	return Grant{RoleKey: role, Principal: m.account, NotAfter: until, Requests: sortedRefs(requests)}
+	return role, until
 }
 
 // readOnly tells of the objects of a writing role that their masks keep from

@@ -1,6 +1,7 @@
 package grant_test
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -189,6 +190,34 @@ func TestSemantic33_OverlappingExceptionsEndSeparatelyForEachColumn(t *testing.T
 	s.sees(first, "ana customers read: (id) name mail (tax) until Nov 29", rest(" until Nov 29"))
 	s.sees(second, "ana customers read: (id) name (mail) (tax) until Dec 3", rest(" until Dec 3"))
 	s.sees(now.AddDate(0, 0, 9), "ana customers read: (id) (name) (mail) (tax)", rest(""))
+}
+
+// The role that somebody moves to when an exception ends is wanted before, with
+// the same objects, so that the move waits for nothing.
+func TestSemantic33_TheNextProfileIsMadeAhead(t *testing.T) {
+	s := newStory(t, map[string]draft{
+		"a": reads("{product: orders}", "[{user: ana}]"), "m": unmasks("[mail]", "[{user: ana}]"), "o": unmasks("[name]", "[{user: ana}]"),
+	})
+	s.change("sources/warehouse/shop/public/customers.yaml", "{name: id}", "{name: id}\n    - {name: name, tags: [pii.mail]}")
+	first, second := now.AddDate(0, 0, 2), now.AddDate(0, 0, 5)
+	s.ends["m"], s.ends["o"] = first, second
+	_, had := s.at(now)
+	for _, at := range []time.Time{first, second} {
+		_, w := s.at(at)
+		role := w.Grants[0].RoleKey
+		find := func(w grant.Wish) *grant.Role {
+			i := slices.IndexFunc(w.Roles, func(r grant.Role) bool { return r.RoleKey == role })
+			if i < 0 {
+				return nil
+			}
+			return &w.Roles[i]
+		}
+		before, after := find(had), find(w)
+		if before == nil || !reflect.DeepEqual(before, after) || role == had.Grants[0].RoleKey {
+			t.Errorf("%s: %v before, %v then", at, before, after)
+		}
+		had = w
+	}
 }
 
 // A column that a longer exception still lifts is not masked in between.

@@ -48,13 +48,23 @@ func (u unit) halves() (left, right unit, ok bool) {
 	return left, right, true
 }
 
-// units orders a batch: what takes access away first, then roles, then people.
+// units orders a batch: what takes access away first, then roles, then people,
+// and last the revocations that wait for these.
 func units(changes []plan.Change) []unit {
 	order := make([]int, len(changes))
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(changes[a]), rank(changes[b])) })
+	m := movesOf(changes)
+	last := func(i int) int {
+		if m.waits(changes[i]) {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Or(last(a)-last(b), rank(changes[a])-rank(changes[b]))
+	})
 	var out []unit
 	var c collector
 	for _, i := range order {
@@ -188,7 +198,11 @@ func (b *builder) buildPart(action plan.Action, p part, changes []plan.Change, w
 		}
 		return err
 	case plan.Revoke:
-		return b.revoke(p.key, accountsOf(p, changes))
+		err := b.revoke(p.key, accountsOf(p, changes))
+		if err == nil {
+			b.move(p, changes, movesOf(changes))
+		}
+		return err
 	case plan.Retire:
 		return b.retireAccess(p.key)
 	default:
