@@ -113,7 +113,7 @@ func writeDrift(out io.Writer, rep reconcile.DriftReport, o driftOptions) {
 	fmt.Fprintf(out, "%d missing, %d extra, %d altered, %d foreign, %d unknown\n",
 		rep.Count(plan.DriftMissing), rep.Count(plan.DriftExtra), rep.Count(plan.DriftAltered), foreign, unread+rep.Count(plan.DriftUnknown))
 	if covered > 0 {
-		fmt.Fprintf(out, "next: `assent drift --handover` prints what the grantors run to take back the %d that Assent covers\n", covered)
+		fmt.Fprintf(out, "next: `assent drift --handover` prints what the grantors run to take back what Assent covers (%d)\n", covered)
 	}
 }
 
@@ -238,7 +238,7 @@ func writeHandover(out io.Writer, rep reconcile.DriftReport) {
 			}
 		}
 		slices.SortStableFunc(lines, func(a, b reconcile.ForeignLine) int { return cmp.Compare(a.Grantor, b.Grantor) })
-		fmt.Fprintf(out, "-- %s: %d that requests cover now; %d others stay, see `assent drift %s --foreign`\n", c.Name, len(lines), left, c.Name)
+		fmt.Fprintf(out, "-- %s: covered by requests now: %d; not covered, and left out: %d, see `assent drift %s --foreign`\n", c.Name, len(lines), left, c.Name)
 		for _, f := range lines {
 			var names []string
 			for _, r := range f.Covered {
