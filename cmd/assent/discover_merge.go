@@ -106,7 +106,7 @@ func sourceRef(file string) resource.Name {
 func (d *discovery) fresh(c *resource.Connection, file string, s platform.Source) error {
 	made := &resource.DataSource{Header: resource.Header{APIVersion: resource.APIVersion, Kind: resource.KindDataSource, Source: resource.Origin{File: file}}}
 	made.Metadata.Name = strings.TrimSuffix(path.Base(file), ".yaml")
-	made.Spec = resource.DataSourceSpec{Connection: c.Ref().Name, Path: s.Path, Kind: s.Kind, Description: s.Description, Tags: addTags(s.Tags, resource.TagNew)}
+	made.Spec = resource.DataSourceSpec{Connection: c.Ref().Name, Path: s.Path, Kind: s.Kind, Description: s.Description, Tags: addTags(s.Tags, resource.NewTag)}
 	for _, col := range s.Columns {
 		col.Tags = addTags(col.Tags, mappedTags(c, s.Path, col.Name)...)
 		made.Spec.Columns = append(made.Spec.Columns, col)
@@ -132,7 +132,7 @@ func (d *discovery) known(c *resource.Connection, old *resource.DataSource, s pl
 		col.Tags = addTags(col.Tags, mappedTags(c, s.Path, col.Name)...)
 		i := slices.IndexFunc(old.Spec.Columns, func(k resource.Column) bool { return k.Name == col.Name })
 		if i < 0 {
-			col.Tags = addTags(col.Tags, resource.TagNew)
+			col.Tags = addTags(col.Tags, resource.NewTag)
 			change.Columns = append(change.Columns, columnChange{Change: "added", Name: col.Name, Is: typeText(col)})
 			made.Spec.Columns = append(made.Spec.Columns, col)
 			continue

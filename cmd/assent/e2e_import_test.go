@@ -196,7 +196,7 @@ func (b *brown) only(dir string) string {
 // decides puts the connection into mode enforce and grants.
 func (b *brown) decides() {
 	out, _ := b.ends(exitFindings, "drift")
-	holds(b.t, out, "shop (postgres, mode observe)", "missing  assent_sales_read for ana: approved, and not carried out yet", "mode observe changes nothing")
+	holds(b.t, out, "shop (postgres, mode observe)", "missing  assent_sales_read for ana: approved, and not carried out yet", "mode observe leaves it")
 	b.write("connections/shop.yaml", strings.Replace(b.read("connections/shop.yaml"), "mode: observe", "mode: enforce", 1))
 	b.git("commit", "-q", "-am", "enforce")
 	out, _ = b.ends(exitFindings, "drift")

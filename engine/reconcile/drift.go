@@ -30,7 +30,7 @@ type DriftReport struct {
 type ConnectionDrift struct {
 	Name     resource.Name `json:"name"`
 	Platform string        `json:"platform"`
-	Mode     resource.Mode `json:"mode"`
+	Mode     resource.Mode `json:"mode"` // the furthest that any level of it goes
 	Unknown  string        `json:"unknown,omitempty"`
 	Code     platform.Code `json:"code,omitempty"`
 	Hint     string        `json:"hint,omitempty"`
@@ -90,8 +90,8 @@ func (r DriftReport) Partial() bool {
 }
 
 // Drift compares what main and the ledger want now with what each connection
-// holds, in every mode, and changes nothing. A connection that is not in mode
-// enforce is compared as if it were, since that is what its mode would become.
+// holds, in every mode, and changes nothing. What is only observed is compared
+// with what would be wanted if its mode were enforce.
 // With names, only these connections are read.
 func (r *Reconciler) Drift(ctx context.Context, names ...resource.Name) (DriftReport, error) {
 	rd, _, err := r.ground(ctx)
@@ -105,7 +105,7 @@ func (r *Reconciler) Drift(ctx context.Context, names ...resource.Name) (DriftRe
 		}
 	}
 	r.read(ctx, rd)
-	rd.wish = grant.Desired(enforced(rd.withFound()), rd.custody.Approvals, rd.report.At)
+	rd.wish = grant.Desired(rd.withFound(), rd.custody.Approvals, rd.report.At)
 	for _, t := range rd.targets {
 		r.checkTarget(ctx, rd, t)
 		if err := r.survey(ctx, t); err != nil {
@@ -141,23 +141,6 @@ func (r *Reconciler) survey(ctx context.Context, t *target) error {
 	return nil
 }
 
-// enforced is the set with every connection in mode enforce.
-func enforced(set *resource.Set) *resource.Set {
-	var all []resource.Resource
-	for x := range set.All() {
-		if c, ok := x.(*resource.Connection); ok {
-			copied := *c
-			copied.Spec.Mode, copied.Spec.Levels = resource.ModeEnforce, slices.Clone(c.Spec.Levels)
-			for i := range copied.Spec.Levels {
-				copied.Spec.Levels[i].Mode = ""
-			}
-			x = &copied
-		}
-		all = append(all, x)
-	}
-	return resource.NewSet(all...)
-}
-
 // gone are the connections with grants of ours that main does not name any more.
 func gone(rd *round) []Connection {
 	var out []Connection
@@ -171,10 +154,7 @@ func gone(rd *round) []Connection {
 
 func (t *target) drift(rd *round) ConnectionDrift {
 	spec := t.connection.Spec
-	c := ConnectionDrift{Name: t.connection.Ref().Name, Platform: spec.Platform, Mode: spec.Mode, Drift: []DriftLine{}, Foreign: []ForeignLine{}}
-	if c.Mode == "" {
-		c.Mode = resource.ModeObserve
-	}
+	c := ConnectionDrift{Name: t.connection.Ref().Name, Platform: spec.Platform, Mode: t.connection.Furthest(), Drift: []DriftLine{}, Foreign: []ForeignLine{}}
 	if t.err != nil {
 		var seen Connection
 		seen.unknown(t.err)
@@ -186,7 +166,7 @@ func (t *target) drift(rd *round) ConnectionDrift {
 		desired := rd.desired()
 		for _, d := range plan.FindDrift(desired, plan.Observed{Connection: c.Name, State: t.state.Ours}, t.state.Unknown) {
 			d.What = explained(d, t.state.Altered)
-			c.Drift = append(c.Drift, DriftLine{Drift: d, Next: nextOf(d, c)})
+			c.Drift = append(c.Drift, DriftLine{Drift: d, Next: nextOf(d, rd.wish.ModeOf(d.Role))})
 		}
 	}
 	c.Foreign = t.foreign(rd)
@@ -223,15 +203,18 @@ func explained(d plan.Drift, altered []platform.Alteration) []plan.Difference {
 	return out
 }
 
-// nextOf is what to do about a difference, and by whom.
-func nextOf(d plan.Drift, c ConnectionDrift) string {
+// nextOf is what to do about a difference, and by whom, in the mode of its role;
+// see resource.Mode.
+func nextOf(d plan.Drift, mode resource.Mode) string {
+	ends := d.Kind == plan.DriftExtra && d.Principal != "" && d.Reason != plan.ReasonUnexpected
+	added := d.Kind == plan.DriftMissing || d.Kind == plan.DriftAltered
 	switch {
 	case d.Kind == plan.DriftUnknown:
 		return "the platform's owner lets the engine read it, or wait until it can be read again"
-	case c.Mode != resource.ModeEnforce:
-		return fmt.Sprintf("mode %s changes nothing; with `mode: enforce` in the connection's file, `assent reconcile` would %s", c.Mode, does(d))
-	default:
+	case mode == resource.ModeEnforce || ends || mode == resource.ModeAdopt && added:
 		return "`assent reconcile --once` would " + does(d) + "; `assent plan` shows the statements"
+	default:
+		return fmt.Sprintf("mode %s leaves it; in `mode: enforce`, `assent reconcile` would %s", mode, does(d))
 	}
 }
 
@@ -253,7 +236,7 @@ func does(d plan.Drift) string {
 // foreign is what others granted, what concerns governed objects first.
 func (t *target) foreign(rd *round) []ForeignLine {
 	governed := adopt.Governed(rd.set, t.connection.Ref().Name)
-	cover := adopt.NewCover(rd.set, t.connection.Ref().Name, rd.wish.State, t.state.Ours, t.survey.Members)
+	cover := adopt.NewCover(rd.set, t.connection.Ref().Name, rd.wish.All(), t.state.Ours, t.survey.Members)
 	advisor, _ := t.platform.(platform.Advisor)
 	lines := []ForeignLine{}
 	for _, f := range t.state.Foreign {

@@ -51,9 +51,10 @@ const (
 	FutureDiscovered Future = "discovered"
 )
 
-// NewTag is the tag of a data source that discovery found and no file declares,
-// and of its columns: a masking policy that matches it masks what nobody has
-// looked at yet.
+// NewTag is the tag of a data source that nobody has looked at yet: discovery
+// found it, and no file declares it, or its file still says so. On a source it
+// counts for all its columns, and on a new column of a known source for that one,
+// so that a masking policy for the tag hides them. Whoever has looked removes it.
 const NewTag = "new"
 
 // ModeAt is the mode at a level: database, database/schema, or empty for the

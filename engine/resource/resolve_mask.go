@@ -2,11 +2,6 @@ package resource
 
 import "slices"
 
-// TagNew is what discovery tags a source, or a column of a known one, that nobody
-// has looked at yet; whoever has removes it. On a source it counts for all its
-// columns, so that a masking policy for tag new hides them until then.
-const TagNew = "new"
-
 // ColumnMask is the mask that one column is seen through.
 type ColumnMask struct {
 	Column string
@@ -97,14 +92,14 @@ func MatchesAnyColumn(s *Set, p *MaskingPolicy, d *DataSource) bool {
 }
 
 // matchColumn: every field that is set must hold, and one must be set. Tags are
-// those of the column; of a source's own tags, only TagNew says something of its
+// those of the column; of a source's own tags, only NewTag says something of its
 // columns.
 func matchColumn(m MaskingMatch, d *DataSource, col *Column, domains []Name) bool {
 	source := d.Ref().Name
 	if len(m.Tags) == 0 && len(m.Columns) == 0 && m.Domain == "" {
 		return false
 	}
-	unseen := slices.Contains(m.Tags, TagNew) && slices.Contains(d.Spec.Tags, TagNew)
+	unseen := slices.Contains(m.Tags, NewTag) && slices.Contains(d.Spec.Tags, NewTag)
 	if len(m.Tags) > 0 && !unseen && !AnyTag(m.Tags, col.Tags) {
 		return false
 	}
