@@ -26,7 +26,7 @@ func TestSessionSettingsDoNotOpenMasks(t *testing.T) {
 	r := f.role("things", f.object("things", seen("id"),
 		hiddenAs("code", resource.Mask{Type: resource.MaskPartial, KeepFirst: 2, KeepLast: 2}),
 		hiddenAs("at", resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitDay}),
-		hiddenAs("note", resource.Mask{Type: resource.MaskRegex, Pattern: "[a-z ]+[0-9]+ #?", Replacement: "x"}),
+		hiddenAs("note", resource.Mask{Type: resource.MaskRegex, Pattern: "[a-z ]+[0-9]+", Replacement: "x"}),
 		hiddenAs("sum", resource.Mask{Type: resource.MaskRound})))
 	hashes := f.role("hashes", f.object("things", hiddenAs("code", resource.Mask{Type: resource.MaskHash}),
 		hiddenAs("at", resource.Mask{Type: resource.MaskHash}), seen("id")))
@@ -49,7 +49,7 @@ func TestSessionSettingsDoNotOpenMasks(t *testing.T) {
 		return out
 	}
 	plain := ask("DO 1")
-	if want := []string{"1", "***", "2020-01-01 00:00:00", "xwords", "<null>"}; cmp.Diff(want, plain[0]) != "" {
+	if want := []string{"1", "***", "2020-01-01 00:00:00", "x words", "<null>"}; cmp.Diff(want, plain[0]) != "" {
 		t.Fatalf("want %q, got %q", want, plain[0])
 	}
 	for _, settings := range []string{

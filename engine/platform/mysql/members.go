@@ -168,7 +168,11 @@ func (b *builder) straighten(name string, all []joining) {
 				b.cut(name, j.who, way)
 			}
 		}
-		if b.s.members[name][holder] {
+		switch {
+		case !b.s.members[name][holder]:
+		case b.s.oracle: // it joins again, without the option
+			b.cut(name, j.who, "")
+		default:
 			b.touch(j.who)
 			b.add("members must not pass the role on", "REVOKE ADMIN OPTION FOR "+ident(name)+" FROM "+b.s.grantee(holder))
 			b.s.join(name, holder, false)
