@@ -85,7 +85,7 @@ bench: ## every benchmark, BENCHTIME (1x) each
 # ASSENT_BENCH_LDAP2PG, ASSENT_BENCH_PGBEDROCK, ASSENT_BENCH_TERRAFORM.
 .PHONY: bench-platforms
 bench-platforms: ## grants against raw SQL and other tools, as ratios; fails where a goal is missed
-	ASSENT_BENCH=1 $(GO) test -run '^TestBenchPlatforms$$' -v -count 1 -timeout 120m ./engine/platform/postgres
+	ASSENT_BENCH=1 $(GO) test -run '^TestBenchPlatforms$$' -v -count 1 -timeout 120m -p 1 ./engine/platform/postgres ./engine/platform/mysql
 
 .PHONY: soak
 soak: ## the random tests of the platforms, ASSENT_SOAK_ROUNDS (1000) rounds each

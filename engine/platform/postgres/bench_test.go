@@ -140,15 +140,19 @@ func (b *bench) applies(l *load, raw bool) measured {
 			l.reset()
 			singles = append(singles, l.runScript(single, "-1"))
 		}
+		if raw {
+			l.reset()
+			app := l.startApplication()
+			time.Sleep(2 * time.Second)
+			idle = append(idle, app.p99())
+			l.round(l.roles, nil)
+			busy = append(busy, app.p99())
+			app.stop()
+		}
 		l.reset()
-		app := l.startApplication()
-		time.Sleep(2 * time.Second)
-		idle = append(idle, app.p99())
 		counter.reset()
 		apply = append(apply, l.round(l.roles, nil))
 		m.applyCost = counter.String()
-		busy = append(busy, app.p99())
-		app.stop()
 		for range 3 {
 			counter.reset()
 			noop = append(noop, l.round(l.roles, nil))
