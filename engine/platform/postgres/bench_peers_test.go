@@ -112,7 +112,7 @@ func ansible() peer {
 		p.absent = python + " has no psycopg2 (Debian: python3-psycopg2)"
 		return p
 	}
-	const few, more = 1, 6
+	const few, more = 1, 13
 	run := func(l *load) (time.Duration, string, error) {
 		start, err := l.playbook(0, few)
 		if err != nil {
