@@ -23,15 +23,17 @@ import (
 // registers itself.
 func platformKinds() map[string]platformKind {
 	return map[string]platformKind{
-		"sandbox":  {&sandbox.Sandbox{}, openSandbox},
-		"postgres": {&postgres.Postgres{}, openPostgres},
-		"mysql":    {&mysql.MySQL{}, openMySQL},
+		"sandbox":  {&sandbox.Sandbox{}, openSandbox, 1},
+		"postgres": {&postgres.Postgres{}, openPostgres, 1},
+		"mysql":    {&mysql.MySQL{}, openMySQL, 0},
 	}
 }
 
 type platformKind struct {
 	unopened platform.Platform // for what needs no connection
 	open     func(ctx context.Context, w *workspace, c *resource.Connection) (platform.Platform, error)
+	// schema is the part of a table's path that the engine is given rights on.
+	schema int
 }
 
 // platformCapabilities is what validation asks of a kind of platform. Of a

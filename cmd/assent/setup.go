@@ -32,7 +32,7 @@ func newSetupCmd(g *global) *cobra.Command {
 		RunE:    func(cmd *cobra.Command, args []string) error { return runSetup(cmd.Context(), g, args[0], o) },
 	}
 	cmd.Flags().StringVar(&o.account, "account", "assent", "name of the engine's account")
-	cmd.Flags().StringArrayVar(&o.schemas, "schema", nil, "a schema that the engine is to govern; may be repeated")
+	cmd.Flags().StringArrayVar(&o.schemas, "schema", nil, "a schema, on MariaDB and MySQL a database, that the engine is to govern; may be repeated")
 	cmd.Flags().StringArrayVar(&o.creators, "creator", nil, "an account that makes tables there; may be repeated")
 	return cmd
 }
@@ -46,13 +46,14 @@ func runSetup(ctx context.Context, g *global, name string, o setupOptions) error
 	if !ok {
 		return usageErrorf("connections are the files in connections/", "no connection %q", name)
 	}
-	kind, ok := platformKinds()[c.Spec.Platform].unopened.(platform.Preparer)
+	kind := platformKinds()[c.Spec.Platform]
+	preparer, ok := kind.unopened.(platform.Preparer)
 	if !ok {
 		return usageErrorf("its documentation says how to make an account", "setup cannot be written for platform %s", c.Spec.Platform)
 	}
 	p := platform.Preparation{Account: o.account, Database: c.Spec.Endpoint.Database, Schemas: o.schemas, Creators: o.creators}
 	if len(p.Schemas) == 0 {
-		p.Schemas = schemasOf(snapshot.Set, c)
+		p.Schemas = schemasOf(snapshot.Set, c, kind.schema)
 	}
 	if len(p.Creators) == 0 {
 		p.Creators = creatorsOf(c)
@@ -60,7 +61,7 @@ func runSetup(ctx context.Context, g *global, name string, o setupOptions) error
 	if len(p.Schemas) == 0 {
 		return usageErrorf("name them with --schema, or in discover.include", "connection %s says nothing of its schemas", name)
 	}
-	text, err := kind.Prepare(p)
+	text, err := preparer.Prepare(p)
 	if err != nil {
 		return &exitError{code: exitUsage, err: err, hint: "correct the connection, or the flags"}
 	}
@@ -79,16 +80,16 @@ func creatorsOf(c *resource.Connection) []string {
 }
 
 // schemasOf are the schemas that a connection's sources, levels and discover
-// patterns name, in order.
-func schemasOf(set *resource.Set, c *resource.Connection) []string {
+// patterns name, in order. They are the given part of each path.
+func schemasOf(set *resource.Set, c *resource.Connection, part int) []string {
 	found := map[string]bool{}
 	add := func(parts []string) {
-		if len(parts) > 1 && parts[1] != "" && !strings.ContainsAny(parts[1], "*?[") {
-			found[parts[1]] = true
+		if len(parts) > part && parts[part] != "" && !strings.ContainsAny(parts[part], "*?[") {
+			found[parts[part]] = true
 		}
 	}
 	for d := range resource.Of[*resource.DataSource](set) {
-		if d.Spec.Connection == c.Ref().Name && len(d.Spec.Path) == 3 {
+		if d.Spec.Connection == c.Ref().Name {
 			add(d.Spec.Path)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/assent-dev/assent/engine/platform"
 )
 
 // Grammar is the language of a server, where MariaDB and MySQL differ.
@@ -23,7 +25,7 @@ const (
 // A privilege on a whole database named assent_… is not the engine's to give, as
 // its own is on a pattern; one on a view is.
 const setupMariaDB = `
-CREATE USER {engine} IDENTIFIED BY {password};
+CREATE USER {engine} {login};
 GRANT CREATE USER, SET USER, PROCESS, CONNECTION ADMIN ON *.* TO {engine};
 GRANT SELECT ON mysql.db TO {engine};
 GRANT SELECT ON mysql.tables_priv TO {engine};
@@ -41,7 +43,7 @@ GRANT ALL ON {tick}assent\_%{tick}.* TO {engine} WITH GRANT OPTION;
 
 // setupMySQL is for MySQL 8, where CREATE USER is enough to give a default role.
 const setupMySQL = `
-CREATE USER {engine} IDENTIFIED BY {password};
+CREATE USER {engine} {login};
 GRANT CREATE USER, CREATE ROLE, DROP ROLE, PROCESS ON *.* TO {engine};
 GRANT ROLE_ADMIN, CONNECTION_ADMIN, SET_USER_ID ON *.* TO {engine};
 GRANT SELECT ON mysql.db TO {engine};
@@ -56,11 +58,33 @@ GRANT ALL ON assent.* TO {engine} WITH GRANT OPTION;
 GRANT ALL ON {tick}assent\_%{tick}.* TO {engine} WITH GRANT OPTION;
 `
 
+var _ platform.Preparer = (*MySQL)(nil)
+
+// Prepare implements platform.Preparer. The schemas are databases here, and
+// whatever is made in them later is covered, whoever makes it.
+func (*MySQL) Prepare(o platform.Preparation) (string, error) {
+	script, err := SetupSQL(MariaDB, o.Account, "", o.Schemas...)
+	if err != nil {
+		return "", err
+	}
+	other, err := SetupSQL(MySQL8, o.Account, "", o.Schemas...)
+	if err != nil {
+		return "", err
+	}
+	account := literal(o.Account) + "@'%'"
+	return "-- For an administrator of the server, once. This is for MariaDB.\n" + script +
+		"-- Then give the account a password: ALTER USER " + account + " IDENTIFIED BY '…' ACCOUNT UNLOCK;\n" +
+		"-- and let access end in time without the engine: SET GLOBAL event_scheduler = ON;\n" +
+		"\n-- On MySQL 8, where no test has run it, use these statements instead:\n-- " +
+		strings.ReplaceAll(strings.TrimSuffix(other, "\n"), "\n", "\n-- ") + "\n", nil
+}
+
 // SetupSQL is what an administrator of the server runs once, so that the engine
 // can work there without being one: an account that may make roles, end
 // sessions, keep books and views in databases named assent…, and pass on what
 // it may itself do on the databases that are governed. Tables that come later
 // are covered. The account reads who has which privilege and no password's hash.
+// With no password it is locked.
 //
 // Neither server has a right to make roles alone, nor one to make views in the
 // name of one other account alone. With CREATE USER the engine can change any
@@ -79,11 +103,14 @@ func SetupSQL(grammar Grammar, engineUser, password string, databases ...string)
 	if err := checkText(password); err != nil {
 		return "", fmt.Errorf("write setup: password: %w", err)
 	}
-	engine, script := literal(engineUser)+"@'%'", setupMariaDB
+	engine, login, script := literal(engineUser)+"@'%'", "ACCOUNT LOCK", setupMariaDB
+	if password != "" {
+		login = "IDENTIFIED BY " + literal(password)
+	}
 	if grammar == MySQL8 {
 		script = setupMySQL
 	}
-	script = strings.NewReplacer("{tick}", "`", "{engine}", engine, "{password}", literal(password)).Replace(strings.TrimPrefix(script, "\n"))
+	script = strings.NewReplacer("{tick}", "`", "{engine}", engine, "{login}", login).Replace(strings.TrimPrefix(script, "\n"))
 	for _, d := range databases {
 		script += "GRANT SELECT, INSERT, UPDATE, DELETE, SHOW VIEW ON " + pattern(d) + ".* TO " + engine + " WITH GRANT OPTION;\n"
 	}

@@ -3,6 +3,8 @@ package mysql
 import (
 	"strings"
 	"testing"
+
+	"github.com/assent-dev/assent/engine/platform"
 )
 
 // TestSetupGivesTheLeast runs the statements and tries, as the engine, what it
@@ -90,5 +92,33 @@ func TestSetupRefusesWhatIsNoName(t *testing.T) {
 	}
 	if _, err := SetupSQL(MariaDB, "e", "a\x00"); err == nil {
 		t.Error("a NUL in the password is taken")
+	}
+}
+
+// TestPreparedAccountIsLockedUntilItHasAPassword runs the script as it is printed.
+func TestPreparedAccountIsLockedUntilItHasAPassword(t *testing.T) {
+	h := newPlace(t)
+	h.must("DROP DATABASE assent")
+	script, err := (*MySQL)(nil).Prepare(platform.Preparation{Account: "other", Schemas: []string{"shop"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.must(script)
+	login := func() error {
+		_, err := h.admin.Query(t.Context(), "other", "SELECT COUNT(*) FROM mysql.db")
+		return err
+	}
+	if err := login(); err == nil {
+		t.Error("an account without a password lets everybody in")
+	}
+	h.admin.passwords["other"] = "secret"
+	h.must("ALTER USER 'other'@'%' IDENTIFIED BY 'secret' ACCOUNT UNLOCK")
+	if err := login(); err != nil {
+		t.Error(err)
+	}
+	for _, line := range strings.Split(script[strings.Index(script, "MySQL 8"):], "\n")[1:] {
+		if line != "" && !strings.HasPrefix(line, "-- ") {
+			t.Errorf("a statement for MySQL would run on MariaDB: %s", line)
+		}
 	}
 }
