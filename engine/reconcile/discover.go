@@ -63,6 +63,7 @@ func (t *target) discover(ctx context.Context, rd *round) {
 //	the connection's globs leave it out            not opened
 //	no approved request covers its level           not opened
 //	the nearest level says future: declared        not opened
+//	its path is no database[, schema] and table    not opened
 //	otherwise                                      opened behind the masks it matches
 func undeclared(set *resource.Set, c *resource.Connection, s platform.Source, paths []string) *resource.DataSource {
 	if !c.Spec.Discover.Covers(s.Path) {
@@ -73,7 +74,7 @@ func undeclared(set *resource.Set, c *resource.Connection, s platform.Source, pa
 	name := d.Ref().Name
 	_, level := resource.LevelOf(name)
 	_, declared := set.Find(d.Ref())
-	if declared || len(s.Path) != 3 || c.FutureAt(level) != resource.FutureDiscovered ||
+	if declared || len(s.Path) < 2 || len(s.Path) > 3 || c.FutureAt(level) != resource.FutureDiscovered ||
 		!slices.ContainsFunc(paths, func(p string) bool { return resource.Below(p, name) }) {
 		return nil
 	}
