@@ -1,6 +1,7 @@
 package resource_test
 
 import (
+	"errors"
 	"strings"
 	"testing"
 
@@ -32,8 +33,8 @@ func TestParseRegexRefusesWhatEnginesReadDifferently(t *testing.T) {
 		{"((?:ab)+)", "$1", "pattern", "which group"},
 	} {
 		_, err := resource.ParseRegex(resource.Mask{Type: resource.MaskRegex, Pattern: c.pattern, Replacement: c.replacement})
-		e, ok := err.(*resource.RegexError)
-		if !ok || e.Field != c.field || !strings.Contains(e.Text, c.text) || e.Hint == "" {
+		var e *resource.RegexError
+		if !errors.As(err, &e) || e.Field != c.field || !strings.Contains(e.Text, c.text) || e.Hint == "" {
 			t.Errorf("%q, %q: %v", c.pattern, c.replacement, err)
 		}
 	}
