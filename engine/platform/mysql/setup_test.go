@@ -116,8 +116,12 @@ func TestPreparedAccountIsLockedUntilItHasAPassword(t *testing.T) {
 	if err := login(); err != nil {
 		t.Error(err)
 	}
-	for _, line := range strings.Split(script[strings.Index(script, "MySQL 8"):], "\n")[1:] {
-		if line != "" && !strings.HasPrefix(line, "-- ") {
+	_, other, found := strings.Cut(script, "instead:\n")
+	if !found {
+		t.Error("nothing is said of MySQL")
+	}
+	for line := range strings.Lines(other) {
+		if !strings.HasPrefix(line, "-- ") {
 			t.Errorf("a statement for MySQL would run on MariaDB: %s", line)
 		}
 	}
