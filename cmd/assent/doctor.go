@@ -124,6 +124,7 @@ func (w *workspace) checkup(ctx context.Context, c *resource.Connection) checkup
 	if _, err := p.Observe(ctx); err != nil {
 		return failed(err)
 	}
+	out.Capabilities = p.Capabilities() // some are known only once the server was asked
 	return out
 }
 
