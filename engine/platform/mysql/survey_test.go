@@ -10,8 +10,7 @@ import (
 )
 
 // The members of roles of others are told, also through other roles; who made a
-// role on MariaDB is in it. What is
-// told to take a foreign access back does so.
+// role on MariaDB is in it. What is told to take a foreign access back does so.
 func TestSurveyAndUndoOfWhatOthersGranted(t *testing.T) {
 	f := newFixture(t)
 	f.people("ann", "bob")
