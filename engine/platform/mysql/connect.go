@@ -160,7 +160,7 @@ func reason(err error) (platform.Code, string) {
 		return platform.NoColumn, "wait for the column, or update the data source"
 	case 1133:
 		return platform.NoAccount, "create the account on the server, or correct the user's file"
-	case 1044, 1045, 1142, 1143, 1227, 1095, 1370, 1410, 1698, 1961:
+	case 1044, 1045, 1142, 1143, 1227, 1095, 1305, 1370, 1410, 1698, 1961: // 1305: the procedure of the setup is not there
 		return platform.NoRight, "give the engine's account the rights that the setup statements list"
 	case 1059, 1102, 1103, 1166, 1470:
 		return platform.BadName, "choose a shorter or plainer name"

@@ -80,6 +80,12 @@ func TestRightsThatTheEngineLacks(t *testing.T) {
 	}
 	f.must("GRANT SELECT ON hr.* TO engine WITH GRANT OPTION")
 	f.ok(provision(desks), allow(desks, "ann"))
+	if err := f.CreateAccount(t.Context(), "bob"); err != nil {
+		t.Fatal(err)
+	}
+	f.must("DROP PROCEDURE assent.default_role")
+	f.want(f.apply(allow(clear, "bob")), "failed/no-right")
+	f.refused("bob", "shop.people", "id")
 	f.must("REVOKE CONNECTION ADMIN ON *.* FROM engine; REVOKE PROCESS ON *.* FROM engine")
 	_ = f.p.Close()
 	f.reopen()
@@ -91,7 +97,7 @@ func TestRightsThatTheEngineLacks(t *testing.T) {
 	if err := db.PingContext(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	out = f.apply(revoke(desks, "ann"))
+	out = f.apply(revoke(desks, "ann")) // she keeps another role, and so needs no change of her default role
 	f.want(out, "applied")
 	if out[0].SessionsEnded != 0 || !strings.Contains(out[0].Detail, "CONNECTION ADMIN") {
 		t.Errorf("%d ended: %s", out[0].SessionsEnded, out[0].Detail)
