@@ -11,6 +11,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -28,6 +30,7 @@ import (
 type initOptions struct {
 	id     string
 	sshKey string
+	github string
 }
 
 func newInitCmd(g *global) *cobra.Command {
@@ -38,12 +41,15 @@ func newInitCmd(g *global) *cobra.Command {
 		Long: "Writes a small governance repository that validates, with schemas and settings\n" +
 			"for editors and a workflow that validates pull requests; commits it to main;\n" +
 			"makes the engine's keys in the git directory, where git does not track them;\n" +
-			"and starts the ledger.",
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return runInit(cmd.Context(), g, args[0], o) },
+			"and starts the ledger. With --github the repository is for GitHub, and has workflows\n" +
+			"that validate, determine and reconcile without a server.",
+		Example: "  assent init access\n  assent init access --github acme/access,$(gh api repos/acme/access --jq .id)",
+		Args:    cobra.ExactArgs(1),
+		RunE:    func(cmd *cobra.Command, args []string) error { return runInit(cmd.Context(), g, args[0], o) },
 	}
 	cmd.Flags().StringVar(&o.id, "id", "", "the repository's identity, which never changes; the directory's name and a random part unless given")
 	cmd.Flags().StringVar(&o.sshKey, "ssh-key", "", "your public SSH key file, written into the first user (~/.ssh/id_ed25519.pub if it is there)")
+	cmd.Flags().StringVar(&o.github, "github", "", "where it lives on GitHub: OWNER/NAME,ID with the repository's numeric id")
 	return cmd
 }
 
@@ -81,6 +87,10 @@ func runInit(ctx context.Context, g *global, dir string, o initOptions) error {
 		return err
 	}
 	fmt.Fprintf(g.stdout, "made a governance repository in %s: %d files on main, ledger started, keys in .git/assent/keys\n", dir, len(files))
+	if o.github != "" {
+		fmt.Fprintf(g.stdout, "next:\n  cd %s\n  assent validate\n  read \"Assent on GitHub\" in README.md: an App, two environments, the keys\n", dir)
+		return nil
+	}
 	fmt.Fprintf(g.stdout, "next:\n  cd %s\n  assent validate\n  assent status\n", dir)
 	return nil
 }
@@ -93,8 +103,15 @@ func randomHex(n int) string {
 
 // scaffoldFiles are the files of a new repository, with its schemas.
 func scaffoldFiles(o initOptions) (map[string][]byte, error) {
-	files := map[string][]byte{}
-	for name, raw := range scaffold.Files() {
+	files := scaffold.Files()
+	if o.github != "" {
+		repository, id, err := parseGitHub(o.github)
+		if err != nil {
+			return nil, err
+		}
+		scaffold.OnGitHub(files, repository, id)
+	}
+	for name, raw := range files {
 		files[name] = scaffold.Fill(raw, o.id, release())
 	}
 	for _, kind := range resource.Kinds() {
@@ -116,6 +133,22 @@ func scaffoldFiles(o initOptions) (map[string][]byte, error) {
 	files[governor] = bytes.Replace(files[governor], []byte(unset), []byte("  forge:\n    ssh:\n      - "+line+"\n"), 1)
 	return files, nil
 }
+
+// parseGitHub reads OWNER/NAME,ID.
+func parseGitHub(text string) (repository string, id int64, err error) {
+	const hint = "write --github OWNER/NAME,ID; `gh api repos/OWNER/NAME --jq .id` prints the id"
+	repository, number, _ := strings.Cut(text, ",")
+	if !gitHubName.MatchString(repository) {
+		return "", 0, usageErrorf(hint, "--github %q names no repository", text)
+	}
+	id, err = strconv.ParseInt(number, 10, 64)
+	if err != nil || id <= 0 {
+		return "", 0, usageErrorf(hint, "--github %q has no id of the repository; the name alone can be taken over", text)
+	}
+	return repository, id, nil
+}
+
+var gitHubName = regexp.MustCompile(`^[A-Za-z0-9-]+/[A-Za-z0-9._-]+$`)
 
 func ownKey(path string) (string, error) {
 	asked := path != ""

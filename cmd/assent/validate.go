@@ -59,10 +59,27 @@ func runValidate(ctx context.Context, g *global, o validateOptions) error {
 	if err := g.writeProblems(problems, source); err != nil {
 		return err
 	}
+	if err := writeStepSummary(problems); err != nil {
+		return err
+	}
 	if problems.HasErrors() {
 		return &exitError{code: exitFindings}
 	}
 	return nil
+}
+
+// writeStepSummary adds all problems to the page of a GitHub Actions job, for an
+// annotation is shown for the first ten only.
+func writeStepSummary(problems diag.List) error {
+	name := os.Getenv("GITHUB_STEP_SUMMARY")
+	if name == "" {
+		return nil
+	}
+	f, err := os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("write the job summary: %w", err)
+	}
+	return errors.Join(report.StepSummary(f, problems), f.Close())
 }
 
 func checkSnapshot(ctx context.Context, head, base *repo.Snapshot, now time.Time) diag.List {

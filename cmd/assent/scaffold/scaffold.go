@@ -7,10 +7,12 @@ package scaffold
 import (
 	"bytes"
 	"embed"
+	"fmt"
 	"io/fs"
+	"strings"
 )
 
-//go:embed all:files
+//go:embed all:files all:github
 var embedded embed.FS
 
 // The words in the files that Fill replaces.
@@ -19,19 +21,38 @@ const (
 	versionWord = "{{VERSION}}"
 )
 
+// The place of assent.yaml that says which forge it is.
+const forgeLocal = "  forge: local\n"
+
 // Files are the files by their path in the new repository, with slashes, as
 // they are kept here: Fill completes them.
-func Files() map[string][]byte {
+func Files() map[string][]byte { return under("files/") }
+
+// OnGitHub changes files, such as Files gives, to those of a repository that
+// lives on GitHub as owner/name and has that numeric id there: assent.yaml says
+// so, workflows do what a server would, and the README tells how to set them up.
+func OnGitHub(files map[string][]byte, repository string, id int64) {
+	for name, raw := range under("github/") {
+		if name == "README.md" {
+			raw = append(bytes.Clone(files[name]), raw...)
+		}
+		files[name] = raw
+	}
+	forge := fmt.Sprintf("  forge: github\n  github:\n    repository: %s\n    id: %d\n", repository, id)
+	files["assent.yaml"] = bytes.Replace(files["assent.yaml"], []byte(forgeLocal), []byte(forge), 1)
+}
+
+func under(folder string) map[string][]byte {
 	out := map[string][]byte{}
 	// Reading what the compiler put into the program cannot fail; were it ever
 	// to, a file would be missing, and the test of this package says so.
-	_ = fs.WalkDir(embedded, "files", func(name string, d fs.DirEntry, err error) error {
+	_ = fs.WalkDir(embedded, strings.TrimSuffix(folder, "/"), func(name string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
 		raw, err := embedded.ReadFile(name)
 		if err == nil {
-			out[name[len("files/"):]] = raw
+			out[strings.TrimPrefix(name, folder)] = raw
 		}
 		return err
 	})
