@@ -23,17 +23,17 @@ import (
 // registers itself.
 func platformKinds() map[string]platformKind {
 	return map[string]platformKind{
-		"sandbox":  {&sandbox.Sandbox{}, openSandbox, 1},
-		"postgres": {&postgres.Postgres{}, openPostgres, 1},
-		"mysql":    {&mysql.MySQL{}, openMySQL, 0},
+		"sandbox":  {&sandbox.Sandbox{}, openSandbox, 3},
+		"postgres": {&postgres.Postgres{}, openPostgres, 3},
+		"mysql":    {&mysql.MySQL{}, openMySQL, 2},
 	}
 }
 
 type platformKind struct {
 	unopened platform.Platform // for what needs no connection
 	open     func(ctx context.Context, w *workspace, c *resource.Connection) (platform.Platform, error)
-	// schema is the part of a table's path that the engine is given rights on.
-	schema int
+	// parts of a table's path: 3 for database, schema and table, 2 for database and table.
+	parts int
 }
 
 // platformCapabilities is what validation asks of a kind of platform. Of a
@@ -44,7 +44,7 @@ func platformCapabilities(kind string) (validate.Capabilities, bool) {
 		return validate.Capabilities{}, false
 	}
 	c := k.unopened.Capabilities()
-	return validate.Capabilities{Masks: c.Masks, AccessLevels: c.AccessLevels}, true
+	return validate.Capabilities{Masks: c.Masks, AccessLevels: c.AccessLevels, PathParts: k.parts}, true
 }
 
 // openPlatform opens the platform of a connection with the credentials that it

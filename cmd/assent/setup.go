@@ -53,7 +53,7 @@ func runSetup(ctx context.Context, g *global, name string, o setupOptions) error
 	}
 	p := platform.Preparation{Account: o.account, Database: c.Spec.Endpoint.Database, Schemas: o.schemas, Creators: o.creators}
 	if len(p.Schemas) == 0 {
-		p.Schemas = schemasOf(snapshot.Set, c, kind.schema)
+		p.Schemas = schemasOf(snapshot.Set, c, kind.parts-2)
 	}
 	if len(p.Creators) == 0 {
 		p.Creators = creatorsOf(c)

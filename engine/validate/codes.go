@@ -35,6 +35,7 @@ const (
 	LevelStatesNone  diag.Code = "CON010"
 	NotKnownHere     diag.Code = "CON011"
 	LevelFutureIdle  diag.Code = "CON012" // opened as it appears, in mode observe
+	SourceParts      diag.Code = "CON013" // a path that the platform does not have
 )
 
 // Masking.

@@ -185,3 +185,27 @@ func connectionOf(n resource.Name) (conn resource.Name, ok bool) {
 	first, _, _ := strings.Cut(string(n), "/")
 	return resource.Name(first), first != ""
 }
+
+// sourcePaths: a table has a place in a schema only where the platform has
+// schemas.
+func sourcePaths(c *check) {
+	if c.caps == nil {
+		return
+	}
+	for d := range resource.Of[*resource.DataSource](c.head) {
+		conn, ok := resource.Get[*resource.Connection](c.head, resource.KindConnection, d.Spec.Connection)
+		if !ok {
+			continue
+		}
+		can, ok := c.caps(conn.Spec.Platform)
+		if !ok || can.PathParts == 0 || can.PathParts == len(d.Spec.Path) {
+			continue
+		}
+		want := "database, schema and table"
+		if can.PathParts == 2 {
+			want = "database and table"
+		}
+		c.errorf(d, at("spec", "path"), SourceParts, "the path has %d parts, and on %s a table is found by %s", len(d.Spec.Path), conn.Spec.Platform, want).
+			WithHint("write %s, and move the file to where that lies below sources/", want)
+	}
+}

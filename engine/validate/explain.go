@@ -96,6 +96,9 @@ func explainConnections() []diag.Explanation {
 		{Code: LevelFutureIdle, Title: "Tables that nobody opens as they appear",
 			Why: "future: discovered opens tables as they appear. In mode observe Assent opens nothing, so that people would wait for it.",
 			Fix: "Set mode to adopt or enforce, on the level or on the connection.", Example: "levels:\n  - path: shop/public\n    mode: enforce\n    future: discovered"},
+		{Code: SourceParts, Title: "A table's path that the platform does not have",
+			Why: "On some platforms a table lies in a schema of a database, on MariaDB and MySQL in a database alone. A path of another length names no table, and opens nothing.",
+			Fix: "Write the path that `assent discover` writes.", Example: "path: [shop, orders]"},
 	}
 }
 

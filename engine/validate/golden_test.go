@@ -33,13 +33,18 @@ var update = flag.Bool("update", false, "write the golden files anew")
 
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-// platforms is two platforms that differ in what they can do.
+// platforms is three platforms that differ in what they can do.
 func platforms(platform string) (validate.Capabilities, bool) {
 	switch platform {
 	case "sandbox":
 		return validate.Capabilities{
 			Masks:        []resource.MaskType{resource.MaskNull, resource.MaskConstant, resource.MaskHash, resource.MaskPartial},
 			AccessLevels: []resource.AccessLevel{resource.Read, resource.Write},
+		}, true
+	case "mysql":
+		return validate.Capabilities{
+			Masks:        []resource.MaskType{resource.MaskNull, resource.MaskConstant, resource.MaskHash, resource.MaskPartial},
+			AccessLevels: []resource.AccessLevel{resource.Read, resource.Write}, PathParts: 2,
 		}, true
 	case "postgres":
 		return validate.Capabilities{

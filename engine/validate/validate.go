@@ -20,6 +20,7 @@ import (
 type Capabilities struct {
 	Masks        []resource.MaskType
 	AccessLevels []resource.AccessLevel
+	PathParts    int // of a table's path: database, schema and table, or database and table; any where zero
 }
 
 // Set checks head, and the change from base to head, at now. caps tells what a
@@ -59,7 +60,7 @@ func rules() []func(*check) {
 		// directory
 		circularGroups, circularManagers, sharedKeys, sharedForgeAccounts, sharedAccounts, serviceOwners,
 		// connections
-		connections, endpoints, connectionLevels, secrets,
+		connections, endpoints, connectionLevels, sourcePaths, secrets,
 		// masking
 		masks, maskCapabilities, maskMatches,
 		// products and domains
