@@ -33,6 +33,8 @@ type run struct {
 	out   []platform.Outcome
 	// seen holds, by position, what the read-back compares with.
 	seen map[int]work
+	// touched are the memberships that this Apply has changed so far.
+	touched map[memberKey]bool
 	// shut are the roles whose provision failed: nobody joins them now.
 	shut map[string]*fault
 	// had are the relations of roles as they were before the batch.
@@ -49,7 +51,7 @@ func (p *Postgres) Apply(ctx context.Context, batch platform.Batch) ([]platform.
 	defer p.mu.Unlock()
 	r := &run{
 		p: p, batch: batch, want: wantedBy(batch.Changes),
-		seen: map[int]work{}, shut: map[string]*fault{}, had: map[string][]relName{},
+		seen: map[int]work{}, touched: map[memberKey]bool{}, shut: map[string]*fault{}, had: map[string][]relName{},
 	}
 	for _, c := range batch.Changes {
 		r.out = append(r.out, platform.Outcome{

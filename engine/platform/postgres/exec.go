@@ -29,13 +29,16 @@ func (r *run) carryOut(ctx context.Context, u unit, w work) error {
 			return err
 		}
 	}
+	for at := range w.touched {
+		r.touched[at] = true // a move lets people in before the batch comes to their grant
+	}
 	for _, p := range u.parts {
 		name := r.s.roleName(p.key)
 		for _, i := range p.at {
 			o := &r.out[i]
 			o.Status, o.Code, o.Detail = platform.Done, "", ""
 			g := o.Change.Grant
-			if g != nil && w.touched[memberKey{name, g.Principal}] || g == nil && w.changed[p.key] {
+			if g != nil && r.touched[memberKey{name, g.Principal}] || g == nil && w.changed[p.key] {
 				o.Status = platform.Applied
 			}
 			r.note(o, w.end, ended, notes)
