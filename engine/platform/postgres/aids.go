@@ -17,7 +17,10 @@ type aid struct {
 	kind   string // SEQUENCE or FUNCTION, as GRANT spells it
 	sql    string // its name, ready to stand in a statement
 	shown  string // its name for people
-	public bool   // everybody may use it
+	owner  string
+	public bool // everybody may use it
+	// grantable says that the engine may let others use it.
+	grantable bool
 	// tables need it.
 	tables map[uint32]bool
 	// held are the roles that may use it by our hand.
@@ -114,17 +117,19 @@ func (s *snapshot) nameAids(ctx context.Context, tx pgx.Tx, byOID map[[2]uint32]
 	var n aid
 	err := each(ctx, tx, `
 		SELECT 'pg_class'::regclass::oid, c.oid, 'SEQUENCE', quote_ident(n.nspname) || '.' || quote_ident(c.relname), n.nspname || '.' || c.relname,
-		       EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = 0 AND a.privilege_type IN ('USAGE', 'UPDATE'))
+		       EXISTS (SELECT FROM aclexplode(c.relacl) a WHERE a.grantee = 0 AND a.privilege_type IN ('USAGE', 'UPDATE')),
+		       has_sequence_privilege(c.oid, 'USAGE WITH GRANT OPTION') AND has_schema_privilege(n.oid, 'USAGE'), pg_get_userbyid(c.relowner)
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = ANY ($1::oid[]) AND c.relkind = 'S'
 		UNION ALL
 		SELECT 'pg_proc'::regclass, p.oid, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END,
 		       quote_ident(n.nspname) || '.' || quote_ident(p.proname) || '(' || pg_get_function_identity_arguments(p.oid) || ')',
 		       n.nspname || '.' || p.proname || '(' || pg_get_function_identity_arguments(p.oid) || ')',
-		       EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0)
+		       EXISTS (SELECT FROM aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) a WHERE a.grantee = 0),
+		       has_function_privilege(p.oid, 'EXECUTE WITH GRANT OPTION') AND has_schema_privilege(n.oid, 'USAGE'), pg_get_userbyid(p.proowner)
 		FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE p.oid = ANY ($1::oid[])
-		ORDER BY 3, 4`, []any{oids}, []any{&class, &oid, &n.kind, &n.sql, &n.shown, &n.public}, func() error {
+		ORDER BY 3, 4`, []any{oids}, []any{&class, &oid, &n.kind, &n.sql, &n.shown, &n.public, &n.grantable, &n.owner}, func() error {
 		if a := byOID[[2]uint32{class, oid}]; a != nil {
-			a.kind, a.sql, a.shown, a.public = n.kind, n.sql, n.shown, n.public
+			a.kind, a.sql, a.shown, a.owner, a.public, a.grantable = n.kind, n.sql, n.shown, n.owner, n.public, n.grantable
 			s.aids = append(s.aids, a)
 		}
 		return nil

@@ -99,27 +99,6 @@ func TestRoleThatSomebodyDropsOrRaises(t *testing.T) {
 	})
 }
 
-// A GRANT that only warned is a failure, on every version: the engine may use
-// the table and not pass it on, or pass on a part of the columns.
-func TestGrantThatOnlyWarned(t *testing.T) {
-	eachVersion(t, func(t *testing.T, s *Private) {
-		f := newFixtureOn(t, s)
-		f.people("ann")
-		n := f.db[2:]
-		clear := f.clearRole()
-		for _, sql := range [][]string{
-			{`REVOKE ALL ON shop.people FROM engine` + n + ` CASCADE`, `GRANT SELECT ON shop.people TO engine` + n},
-			{`GRANT SELECT (id) ON shop.people TO engine` + n + ` WITH GRANT OPTION`},
-		} {
-			mustExec(t, f.owner, sql...)
-			f.want(f.apply(provision(clear), allow(clear, "ann")), "failed/no-right", "failed/no-right")
-			f.refused("ann", "shop.people", "name")
-		}
-		mustExec(t, f.owner, `GRANT SELECT ON shop.people TO engine`+n+` WITH GRANT OPTION`)
-		f.ok(provision(clear), allow(clear, "ann"))
-	})
-}
-
 // What another grantor gave to a role of ours is not taken back, and nobody is
 // said to be out: the person who left our role reads on, and the role stays.
 func TestGrantOfAnotherGrantorIsNotSaidRevoked(t *testing.T) {

@@ -100,23 +100,6 @@ func TestOtherConnectionNameIsRefused(t *testing.T) {
 	}
 }
 
-func TestRightsThatTheEngineLacks(t *testing.T) {
-	f := newFixture(t)
-	f.people("ann")
-	n := f.db[2:]
-	mustExec(t, f.owner, `REVOKE SELECT ON shop.people FROM engine`+n+` CASCADE`)
-	clear := f.clearRole()
-	f.want(f.apply(provision(clear), allow(clear, "ann")), "failed/no-right", "failed/no-right")
-	mustExec(t, f.owner, `GRANT SELECT ON shop.people TO engine`+n) // without grant option
-	f.want(f.apply(provision(clear)), "failed/no-right")
-	mustExec(t, f.owner, `GRANT SELECT (id) ON shop.people TO engine`+n+` WITH GRANT OPTION`)
-	out := f.apply(provision(clear))
-	f.want(out, "failed/no-right")
-	if out[0].Detail == "" {
-		t.Error("no detail")
-	}
-}
-
 func TestDiscover(t *testing.T) {
 	f := newFixture(t)
 	f.people("ann")

@@ -293,14 +293,12 @@ func TestKillAtEveryBoundaryConverges(t *testing.T) {
 func TestOneBadRoleAmongManyFailsAlone(t *testing.T) {
 	f := newFixture(t)
 	f.people("ann")
-	mustExec(t, f.owner, `CREATE TABLE shop.secret (id text)`, `REVOKE GRANT OPTION FOR ALL ON shop.secret FROM engine`+strings.TrimPrefix(f.db, "db"))
+	f.ok(provision(f.role("r13", f.object("people", seen("id")))))
+	mustExec(t, f.admin, `ALTER ROLE assent_r13_read SUPERUSER`) // the engine may not change it back
 	f.p.weight = 7
 	var batch []plan.Change
 	for i := range 20 {
 		r := f.role(fmt.Sprintf("r%02d", i), f.object("people", seen("id"), seen("name")))
-		if i == 13 {
-			r.Objects = append(r.Objects, f.object("secret", seen("id")))
-		}
 		batch = append(batch, provision(r), allow(r, "ann"))
 	}
 	out := f.apply(batch...)
@@ -313,10 +311,10 @@ func TestOneBadRoleAmongManyFailsAlone(t *testing.T) {
 			t.Errorf("%s %s: %s/%s: %s", o.Change.Action, o.Change.RoleKey().RoleName(), o.Status, o.Code, o.Detail)
 		}
 	}
-	if bad := out[26]; bad.Code != platform.NoRight || !strings.Contains(bad.Detail, "secret") {
+	if bad := out[26]; bad.Code != platform.NoRight || bad.Detail == "" {
 		t.Errorf("the bad role says %s: %s", bad.Code, bad.Detail)
 	}
-	if n := len(f.observe().Ours.Roles); n != 19 && n != 20 {
+	if n := len(f.observe().Ours.Roles); n != 20 {
 		t.Errorf("%d roles", n)
 	}
 }

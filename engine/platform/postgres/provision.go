@@ -40,11 +40,11 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	can := grant.Role{RoleKey: want.RoleKey, Objects: []grant.Object{}}
 	var worst *fault
 	note := func(f *fault) {
-		if f != nil && (worst == nil || f.code == platform.Unsupported || f.code == platform.BadName) {
+		if f != nil && (worst == nil || gravity(f) > gravity(worst)) {
 			worst = f
 		}
 	}
-	seen := map[relName]bool{}
+	seen, w := map[relName]bool{}, s.withholding()
 	for _, o := range want.Objects {
 		kept, f := s.serveObject(o)
 		note(f)
@@ -57,9 +57,25 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 			continue
 		}
 		seen[at] = true
-		can.Objects = append(can.Objects, kept)
+		if w.may(want, kept) {
+			can.Objects = append(can.Objects, kept)
+		}
 	}
+	note(w.fault())
 	return can, worst
+}
+
+// gravity orders faults: what somebody has to correct, then a right that is
+// missing, then what may come by itself.
+func gravity(f *fault) int {
+	switch f.code {
+	case platform.Unsupported, platform.BadName:
+		return 2
+	case platform.NoRight:
+		return 1
+	default:
+		return 0
+	}
 }
 
 func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {

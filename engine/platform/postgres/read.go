@@ -238,7 +238,8 @@ func (s *snapshot) readSchemas(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 	var privs []string
 	var grantable []bool
 	return each(ctx, tx, `
-		SELECT n.oid, n.nspname, n.nspowner, coalesce(d.description, ''), x.grantors, x.grantees, x.privs, x.grantable
+		SELECT n.oid, n.nspname, n.nspowner, coalesce(d.description, ''),
+		       has_schema_privilege(n.oid, 'USAGE'), has_schema_privilege(n.oid, 'USAGE WITH GRANT OPTION'), x.grantors, x.grantees, x.privs, x.grantable
 		FROM pg_namespace n
 		LEFT JOIN pg_description d ON d.objoid = n.oid AND d.classoid = 'pg_namespace'::regclass AND d.objsubid = 0
 		CROSS JOIN LATERAL (
@@ -247,7 +248,7 @@ func (s *snapshot) readSchemas(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 			FROM aclexplode(n.nspacl) a
 		) x
 		WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'`, nil,
-		[]any{&n.oid, &n.name, &n.ownerID, &n.comment, &grantors, &grantees, &privs, &grantable}, func() error {
+		[]any{&n.oid, &n.name, &n.ownerID, &n.comment, &n.usable, &n.grantable, &grantors, &grantees, &privs, &grantable}, func() error {
 			c := n
 			c.usage, c.granted = map[string]bool{}, map[string]bool{}
 			c.access = itemsOf(grantors, grantees, privs, grantable)

@@ -108,6 +108,9 @@ func (s *snapshot) readNames(ctx context.Context, tx pgx.Tx, _ *wanted) error {
 	note := func(list []grantItem) {
 		for _, i := range list {
 			all[i.grantee], all[i.grantor], actors[i.grantor] = true, true, true
+			if i.grantable {
+				actors[i.grantee] = true
+			}
 		}
 	}
 	seen := map[*accessList]bool{}

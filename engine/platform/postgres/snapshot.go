@@ -81,6 +81,8 @@ type schema struct {
 	granted map[string]bool // usage granted by us
 	planned bool
 
+	usable, grantable bool // the engine may use it, and let others use it
+
 	ownerID uint32
 	access  []grantItem // as read
 }

@@ -287,6 +287,9 @@ func (p *Postgres) Preview(ctx context.Context, changes []plan.Change) ([]platfo
 		for _, n := range keys(w.bad) {
 			out = append(out, platform.Statement{Text: "-- " + s.roleName(u.parts[n].key) + " is left alone", Why: w.bad[n].Error()})
 		}
+		for _, i := range keys(w.faults) {
+			out = append(out, platform.Statement{Text: "-- " + changes[i].RoleKey().RoleName() + " is not carried out in full", Why: w.faults[i].Error()})
+		}
 		out = append(out, w.statements(s, !p.cfg.NoEndSessions)...)
 	}
 	return out, nil
