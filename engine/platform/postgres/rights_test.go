@@ -44,7 +44,9 @@ func TestObjectsThatTheEngineMayNotOpen(t *testing.T) {
 			[]string{`GRANT SELECT ("iban") ON "shop"."vault" TO "ENGINE" WITH GRANT OPTION;`},
 		}, {
 			"a view reads it", []string{`REVOKE ALL ON shop.vault FROM ENGINE CASCADE`, `GRANT SELECT (iban) ON shop.vault TO ENGINE WITH GRANT OPTION`},
-			func(f *fixture) *grant.Role { return f.vaultWith(hiddenAs("iban", resource.Mask{Type: resource.MaskNull})) },
+			func(f *fixture) *grant.Role {
+				return f.vaultWith(hiddenAs("iban", resource.Mask{Type: resource.MaskNull}))
+			},
 			[]string{`GRANT SELECT ("id") ON "shop"."vault" TO "ENGINE" WITH GRANT OPTION;`},
 		}, {
 			"to write", []string{`REVOKE INSERT, DELETE ON shop.vault FROM ENGINE CASCADE`},
@@ -111,7 +113,7 @@ func TestObjectsThatTheEngineMayNotOpen(t *testing.T) {
 
 func said(shown []platform.Statement, statements []string) bool {
 	for _, s := range shown {
-		if strings.HasPrefix(s.Text, "-- ") && strings.HasSuffix(s.Why, strings.Join(statements, " ")) {
+		if strings.HasPrefix(s.Text, "-- ") && strings.HasSuffix(s.Text, strings.Join(statements, " ")) {
 			return true
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
@@ -266,6 +267,9 @@ func (b *builder) leavers(name string, accounts []string) []string {
 	return out
 }
 
+// oneLine keeps a text, which may hold the names of others, within a comment.
+func oneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
+
 // Preview implements platform.Platform: the statements of Apply in order,
 // without transaction control, the lock, and the fence that each transaction
 // begins with.
@@ -288,7 +292,8 @@ func (p *Postgres) Preview(ctx context.Context, changes []plan.Change) ([]platfo
 			out = append(out, platform.Statement{Text: "-- " + s.roleName(u.parts[n].key) + " is left alone", Why: w.bad[n].Error()})
 		}
 		for _, i := range keys(w.faults) {
-			out = append(out, platform.Statement{Text: "-- " + changes[i].RoleKey().RoleName() + " is not carried out in full", Why: w.faults[i].Error()})
+			why := w.faults[i].Error()
+			out = append(out, platform.Statement{Text: "-- " + s.roleName(changes[i].RoleKey()) + " is not carried out in full: " + oneLine(why), Why: why})
 		}
 		out = append(out, w.statements(s, !p.cfg.NoEndSessions)...)
 	}
