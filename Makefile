@@ -14,6 +14,7 @@ BENCHTIME ?= 1x
 
 GOLANGCI_VERSION := 2.15.0
 GOLANGCI_MODULE  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+ACTIONLINT_VERSION := v1.7.7
 # The pinned linter: the one on PATH where it has that version, or one of our own in bin/.
 GOLANGCI := $(shell p=$$(command -v golangci-lint) && [ "$$($$p version --short 2>/dev/null)" = $(GOLANGCI_VERSION) ] \
 	&& echo $$p || echo bin/golangci-lint-$(GOLANGCI_VERSION))
@@ -44,7 +45,7 @@ postgres: ## PostgreSQL 16, 17 and 18 for the tests, by npm
 	cd $(PG_DIR) && for dir in node_modules/pg*; do (cd $$dir && node scripts/hydrate-symlinks.js); done
 
 .PHONY: lint
-lint: format vet modules golangci ## format, vet, module files, golangci-lint
+lint: format vet modules golangci workflows ## format, vet, module files, golangci-lint, actionlint
 
 .PHONY: format
 format:
@@ -62,6 +63,12 @@ modules:
 .PHONY: golangci
 golangci: $(GOLANGCI)
 	$(GOLANGCI) run
+
+# The workflows of this repository and those that `assent init --github` writes.
+.PHONY: workflows
+workflows:
+	$(GO) run github.com/rhysd/actionlint/cmd/actionlint@$(ACTIONLINT_VERSION) \
+		.github/workflows/*.yml cmd/assent/scaffold/*/.github/workflows/*.yml
 
 # A path with the version in it: a new version is a new file.
 bin/golangci-lint-$(GOLANGCI_VERSION):
