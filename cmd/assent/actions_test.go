@@ -20,6 +20,7 @@ type actionsRun struct {
 	temp    string            // RUNNER_TEMP
 	context map[string]string // what ${{ }} gives
 	env     []string          // beside what a runner has
+	instead []string          // of what the file says
 }
 
 // run runs the scripts of a job and gives the output of the last one that ran,
@@ -60,6 +61,7 @@ func (a *actionsRun) run(file, job string) (out string, ok bool) {
 				cmd.Env = append(cmd.Env, name+"="+a.fill(value))
 			}
 		}
+		cmd.Env = append(cmd.Env, a.instead...)
 		text, err := cmd.CombinedOutput()
 		if out = step.Name + ": " + string(text); err != nil {
 			return out, false
@@ -97,7 +99,7 @@ func onActions(t *testing.T) (gov string, a *actionsRun) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	fake := "#!/bin/sh\n[ \"$1 $2\" = \"install github.com/assent-dev/assent/cmd/assent@" + release() + "\" ] || exit 9\n" +
+	fake := "#!/bin/sh\n[ \"$1\" != mod ] || { echo '{ \"Sum\": \"h1:right=\" }'; exit; }\n[ \"$1 $2\" = \"install github.com/assent-dev/assent/cmd/assent@" + release() + "\" ] || exit 9\n" +
 		"mkdir -p \"$GOBIN\" && ln -s " + self + " \"$GOBIN/assent\"\n"
 	tools := filepath.Join(a.temp, "tools")
 	if err := os.MkdirAll(tools, 0o755); err != nil {
@@ -153,6 +155,24 @@ func TestActionsValidateInTheMergeQueue(t *testing.T) {
 	out, ok := a.run(filepath.Join(gov, ".github/workflows/assent-validate.yml"), "validate")
 	if !ok || !strings.HasPrefix(out, "Test the rules: ") || !strings.Contains(out, "0 failed") {
 		t.Errorf("a change without mistakes: %v\n%s", ok, out)
+	}
+}
+
+func TestActionsInstallNothingElse(t *testing.T) {
+	t.Parallel()
+	gov, a := onActions(t)
+	for name, c := range map[string]struct{ instead, want string }{
+		"a version that moves": {"ASSENT_VERSION=latest", "name an exact version"},
+		"a version and a flag": {"ASSENT_VERSION=v0.1.0 -x", "name an exact version"},
+		"another checksum":     {"ASSENT_SUM=h1:wrong=", "has the checksum h1:right=, and h1:wrong= is asked for"},
+		"the right checksum":   {"ASSENT_SUM=h1:right=", ""},
+	} {
+		a.instead = []string{c.instead}
+		a.context["github.sha"] = "0000" // the step after fails
+		out, _ := a.run(filepath.Join(gov, ".github/workflows/assent-validate.yml"), "validate")
+		if stopped := strings.HasPrefix(out, "Install Assent: "); stopped != (c.want != "") || !strings.Contains(out, c.want) {
+			t.Errorf("%s: want %q\n%s", name, c.want, out)
+		}
 	}
 }
 
