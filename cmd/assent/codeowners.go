@@ -70,15 +70,21 @@ func runCodeownersCheck(ctx context.Context, g *global) error {
 	}
 	wanted := strings.Split(strings.TrimSpace(want.text()), "\n")
 	had := strings.Split(strings.TrimSpace(have), "\n")
+	same := true
 	for _, line := range had {
 		if line != "" && !slices.Contains(wanted, line) {
+			same = false
 			fmt.Fprintf(g.stdout, "- %q\n", line)
 		}
 	}
 	for _, line := range wanted {
 		if !slices.Contains(had, line) {
+			same = false
 			fmt.Fprintf(g.stdout, "+ %q\n", line)
 		}
+	}
+	if same {
+		fmt.Fprintln(g.stdout, "its lines are in another order, and the last that matches counts")
 	}
 	want.tellSilent(g)
 	return &exitError{code: exitFindings, err: fmt.Errorf("%s is not as the stewards are", codeownersFile), hint: "run `assent codeowners generate` and commit the file"}
