@@ -8,7 +8,7 @@ GO       ?= go
 DIRS     := cmd engine schemas policies
 # The race detector needs a C compiler; `make test RACE=` runs without it.
 RACE     ?= -race
-TIMEOUT  ?= 30m
+TIMEOUT  ?= 60m
 FUZZTIME ?= 10s
 BENCHTIME ?= 1x
 
