@@ -27,7 +27,7 @@ func writeMode(out io.Writer, c reconcile.Connection) {
 		found = append(found, fmt.Sprintf("%d more", more))
 	}
 	if len(found) > 0 {
-		fmt.Fprintf(out, "%s: discovered and not declared, opened by future: discovered: %s\n", c.Name, strings.Join(found, ", "))
+		fmt.Fprintf(out, "%s: discovered and not declared, to be open by future: discovered: %s\n", c.Name, strings.Join(found, ", "))
 	}
 	for i, change := range c.Untouched {
 		if i == most {
