@@ -16,8 +16,10 @@ const (
 	lockWait  = 10 * time.Second
 	lockEvery = 100 * time.Millisecond
 	maxTries  = 6
+	maxClash  = 12 // tries where somebody else was faster, which takes no time to find out
 	firstWait = 50 * time.Millisecond
-	maxWaits  = time.Minute // of one Apply
+	longest   = 800 * time.Millisecond // wait between two tries
+	maxWaits  = time.Minute            // of one Apply
 )
 
 var errFenced = &fault{platform.Busy, "another engine has taken over this database: stop one of the two"}
@@ -246,9 +248,14 @@ func (r *run) do(ctx context.Context, u unit, try int) error {
 	if err := r.reread(ctx); err != nil {
 		return err
 	}
-	retry := code == platform.Busy && try < maxTries && r.waited < maxWaits
+	tries := maxTries
+	if clash(err) {
+		tries = maxClash
+	}
+	retry := code == platform.Busy && try < tries && r.waited < maxWaits
 	if retry {
-		wait := firstWait<<try + rand.N(firstWait<<try)
+		wait := min(firstWait<<try, longest)
+		wait += rand.N(wait)
 		r.waited += wait
 		if err := sleep(ctx, wait); err != nil {
 			return err

@@ -210,6 +210,13 @@ func reason(err error) (platform.Code, string) {
 	}
 }
 
+// clash reports whether a transaction failed because another one changed the
+// same row, and not for want of a lock that somebody holds.
+func clash(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "XX000" || pg.Code == "40P01" || pg.Code == "40001")
+}
+
 // busyState reports whether a later try may succeed: a tuple concurrently
 // updated, a deadlock, a lock or statement timeout, a serialization failure, or
 // something that somebody else made first.
