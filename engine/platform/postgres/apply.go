@@ -182,6 +182,9 @@ func (r *run) start(ctx context.Context) error {
 		if err := r.txs(ctx, r.b.take()); err != nil {
 			return err
 		}
+		if err := r.timers(ctx); err != nil {
+			return err
+		}
 	}
 	return r.leftovers(ctx)
 }

@@ -46,6 +46,7 @@ func (p *Postgres) Describe(ctx context.Context) (platform.Description, error) {
 //	          predefined-role      it is in a role of the server's that reads, writes or runs anything
 //	          no-createrole, no-create, no-signal, no-stats, no-grant-option
 //	                               rights that it lacks
+//	          no-timers            pg_cron is there, and the engine cannot use it
 func (p *Postgres) SelfAudit(ctx context.Context) ([]platform.Finding, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,6 +72,7 @@ type selfAudit struct {
 	predefined                                  []string
 	owns                                        int
 	locked                                      []lockedSchema
+	timers                                      timers
 }
 
 // lockedSchema is a schema with tables that the engine cannot open to others.
@@ -100,6 +102,9 @@ func (a *selfAudit) read(ctx context.Context, conn *pgx.Conn) error {
 		&a.user, &a.database, &a.version, &a.standby, &a.super, &a.createRole, &a.createDB, &a.bypass, &a.stream,
 		&a.create, &a.signal, &a.stats, &a.becomes, &a.predefined, &a.owns)
 	if err != nil || a.super {
+		return err
+	}
+	if a.timers, err = readCron(ctx, conn); err != nil {
 		return err
 	}
 	// A schema that the engine may open is one that it is to govern: there, a
@@ -186,6 +191,11 @@ func (a *selfAudit) lacks(me string, endsSessions bool) []platform.Finding {
 		if !x.has {
 			out = append(out, platform.Finding{Code: x.code, Text: "the engine's account " + x.cannot, Fix: x.f})
 		}
+	}
+	if a.timers.why != "" {
+		out = append(out, platform.Finding{
+			Code: "no-timers", Text: "pg_cron is installed but does not end access in time: " + a.timers.why, Fix: a.timers.fix,
+		})
 	}
 	const shown = 3
 	for _, s := range a.locked {

@@ -98,6 +98,9 @@ func (r *role) holds(account string) bool {
 // memberRow keeps the row of a grant, unless the books have it already.
 func (b *builder) memberRow(name string, g grant.Grant) {
 	k := memberKey{name, g.Principal}
+	if b.timer(k, g.NotAfter) {
+		b.touch(name, g.Principal)
+	}
 	have, ok := b.s.book.members[k]
 	if ok && !have.ending && have.notAfter.Equal(g.NotAfter) && sameRefs(have.requests, g.Requests) {
 		return
@@ -210,11 +213,13 @@ func (s *snapshot) endSessions(accounts []string) platform.Statement {
 	return platform.Statement{Text: text + " GROUP BY usename", Why: "end sessions that could hold on to the role"}
 }
 
-// settled forgets the accounts whose sessions were seen to.
+// settled forgets the accounts whose sessions were seen to, and their jobs: in a
+// transaction after that which took the access away.
 func (b *builder) settled(name string, accounts []string) {
 	for _, a := range accounts {
 		b.row(settledRows, name+"\x00"+a, "("+literal(name)+", "+literal(a)+")")
 		b.s.book.dropMember(memberKey{name, a})
+		b.noTimer(jobName(memberKey{name, a}))
 	}
 }
 

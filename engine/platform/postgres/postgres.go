@@ -40,6 +40,14 @@
 // cannot be taken back by the engine: the revocation fails with no-right until
 // that grantor does it.
 //
+// Where pg_cron is installed in the database and its schedules are in GMT, and
+// the engine may use schema cron, each membership with an end has a job that
+// takes it away in the first full minute at or after the end, be the engine
+// alive or not. pg_cron must be able to run jobs as the engine's account: by
+// background workers, or by a login without password. It makes up for nothing
+// that it missed while the server was down, and open sessions that hold on to the
+// role end with the next Apply. Elsewhere grants end only while an engine runs.
+//
 // Nothing here decides who may have what, reads Git, starts goroutines (but
 // for the private server of StartPrivate) or logs.
 package postgres
@@ -82,6 +90,8 @@ type Postgres struct {
 	pgx  *pgx.ConnConfig
 	mu   sync.Mutex
 	conn *pgx.Conn
+	// timers says that the last read could use pg_cron.
+	timers bool
 	// closed is set for good by Close.
 	closed bool
 	// notices are what the server said during the last statement.
@@ -105,14 +115,19 @@ func Open(_ context.Context, cfg Config) (*Postgres, error) {
 	return p, nil
 }
 
-// Capabilities implements platform.Platform.
+// Capabilities implements platform.Platform. As it needs no connection, it
+// claims native expiry only once pg_cron was seen to be usable: after the first
+// Observe, Preview or Apply.
 func (p *Postgres) Capabilities() platform.Capabilities {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	return platform.Capabilities{
 		Masks: []resource.MaskType{
 			resource.MaskNull, resource.MaskConstant, resource.MaskHash,
 			resource.MaskRegex, resource.MaskPartial, resource.MaskRound, resource.MaskTruncate,
 		},
 		AccessLevels: []resource.AccessLevel{resource.Read, resource.Write},
+		NativeExpiry: p.timers,
 		EndSessions:  !p.cfg.NoEndSessions,
 	}
 }

@@ -23,13 +23,14 @@ func (p *Postgres) read(ctx context.Context, w wanted) (*snapshot, error) {
 	defer func() { _ = tx.Rollback(ctx) }()
 	s := &snapshot{connection: p.cfg.Connection}
 	steps := []func(context.Context, pgx.Tx, *wanted) error{
-		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readNames, s.readColumns, s.readAids,
+		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readNames, s.readColumns, s.readAids, s.readTimers,
 	}
 	for _, step := range steps {
 		if err := step(ctx, tx, &w); err != nil {
 			return nil, p.whole("read", err)
 		}
 	}
+	p.timers = s.timers.usable
 	return s, p.whole("read", tx.Commit(ctx))
 }
 

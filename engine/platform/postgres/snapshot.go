@@ -32,6 +32,8 @@ type snapshot struct {
 	book    *book                 // nil before the first Apply
 	salted  bool                  // the owner of the views may read the salt
 
+	timers timers // of pg_cron
+
 	aids []*aid // what writing needs beside the tables, in order
 
 	called  map[grant.RoleKey]string // see roleName

@@ -233,6 +233,9 @@ func (b *builder) buildRest(u unit, changes []plan.Change, w *work) {
 			accounts = accountsOf(p, changes)
 		}
 		name := b.s.roleName(p.key)
+		for _, a := range accounts {
+			b.noTimer(jobName(memberKey{name, a}))
+		}
 		leaving := b.leavers(name, accounts)
 		b.settled(name, leaving)
 		w.end = append(w.end, leaving...)
