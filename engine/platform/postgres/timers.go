@@ -57,7 +57,7 @@ func readCron(ctx context.Context, conn querier) (timers, error) {
 	}
 	no := func(why, fix string) (timers, error) { return timers{why: why, fix: fix}, nil }
 	switch {
-	case !since(version, 1, 3):
+	case !since(version, 3):
 		return no("its version "+version+" has no jobs with a name", "ALTER EXTENSION pg_cron UPDATE")
 	case !schema:
 		return no("the engine's account may not use schema cron", "GRANT USAGE ON SCHEMA cron TO "+ident(me))
@@ -68,7 +68,7 @@ func readCron(ctx context.Context, conn querier) (timers, error) {
 	case !runs:
 		return no("its launcher is not seen to work in this database", "set shared_preload_libraries to hold pg_cron and cron.database_name to "+
 			database+", restart the server, and GRANT pg_read_all_stats TO "+ident(me))
-	case zone == "" && since(version, 1, 6): // before, it was always GMT
+	case zone == "" && since(version, 6): // before, it was always GMT
 		return no("the engine's account may not read the setting cron.timezone", "GRANT pg_read_all_settings TO "+ident(me))
 	case zone != "" && !universal(zone):
 		return no("its schedules are of time zone "+zone, "set cron.timezone = GMT in the server's configuration and restart it")
@@ -76,11 +76,11 @@ func readCron(ctx context.Context, conn querier) (timers, error) {
 	return timers{usable: true, jobs: map[string]string{}}, nil
 }
 
-// since reports whether a version, such as 1.4-1, is at least another.
-func since(version string, major, minor int) bool {
+// since reports whether a version, such as 1.4-1, is at least 1.minor.
+func since(version string, minor int) bool {
 	var x, y int
 	_, err := fmt.Sscanf(version, "%d.%d", &x, &y)
-	return err == nil && (x > major || x == major && y >= minor)
+	return err == nil && (x > 1 || x == 1 && y >= minor)
 }
 
 // universal reports whether the time of a zone is that of the engine.
