@@ -149,6 +149,10 @@ func TestTimers(t *testing.T) {
 	f.scheduled("without an end", usual, usual)
 	f.ok(revoke(r, "bob"))
 	f.scheduled("after a revocation", usual)
+	f.ok(allow(r, "bob"))
+	f.asEngine("REVOKE assent_clear_read FROM bob")
+	f.ok(revoke(r, "bob"))
+	f.scheduled("after a revocation by hand", usual)
 
 	// What is missing, altered or left over is mended.
 	f.asEngine("SELECT cron.unschedule(jobid) FROM cron.job", "SELECT cron.schedule('assent left', '* * * * *', 'SELECT 1')",
