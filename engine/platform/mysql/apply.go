@@ -66,7 +66,7 @@ func (m *MySQL) Apply(ctx context.Context, batch platform.Batch) ([]platform.Out
 	if err := r.start(ctx); err != nil {
 		return r.fail(err)
 	}
-	for _, u := range units(batch.Changes) {
+	for _, u := range r.s.units(batch.Changes) {
 		if err := r.do(ctx, u, 0); err != nil {
 			return r.fail(err)
 		}
@@ -234,8 +234,8 @@ func (s *snapshot) unfinished() []string {
 	return keys(found)
 }
 
-// do carries out a unit, with retries; it splits a unit of many people to find
-// the one that fails. Its error means that nothing further can be done.
+// do carries out a unit, with retries; it splits a unit of many people or
+// roles to find the one that fails. Its error means that nothing further can be done.
 func (r *run) do(ctx context.Context, u unit, try int) error {
 	if f := r.shut[u.key.RoleName()]; f != nil && (u.action == plan.Allow || u.action == plan.Extend) {
 		r.refuse(u, f.code, "the role is not as it should be: "+f.detail)
@@ -265,6 +265,7 @@ func (r *run) do(ctx context.Context, u unit, try int) error {
 	if n := len(u.at); n > 1 && (!retry || try > 0) {
 		left, right := u, u
 		left.at, right.at = u.at[:n/2], u.at[n/2:]
+		right.key = r.batch.Changes[right.at[0]].RoleKey()
 		if err := r.do(ctx, left, try); err != nil {
 			return err
 		}

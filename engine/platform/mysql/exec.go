@@ -26,7 +26,7 @@ func (r *run) carryOut(ctx context.Context, u unit, w work) error {
 	for _, i := range u.at {
 		o := &r.out[i]
 		o.Status, o.Code, o.Detail = platform.Done, "", ""
-		if o.Change.Grant == nil && len(w.first)+len(w.rest) > 0 {
+		if o.Change.Grant == nil && w.wrote[i] {
 			o.Status = platform.Applied
 		}
 		whom := w.people[i]

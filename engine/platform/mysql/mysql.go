@@ -39,6 +39,10 @@
 // statements follow, and the books say last that it is settled; a run that died
 // in between is read and compared again, never resumed.
 //
+// Roles without masks are provisioned together: what several are given alike is
+// one statement that names them all. Where the server refuses one of the
+// statements, the roles are tried again in halves, down to the one at fault.
+//
 // # The end of access
 //
 // An event ends each grant that has an end before 2038, with the engine dead or

@@ -9,54 +9,70 @@ import (
 	"github.com/assent-dev/assent/engine/resource"
 )
 
-// provision builds what makes a role as wanted. It gives back the role as far
-// as the server can serve it, and a fault for the part that it cannot: that part
-// is closed, never left as it was. GRANT commits by itself, so the books say
-// first that the role is being changed, and last that it is settled.
-func (b *builder) provision(want grant.Role) (grant.Role, *fault, error) {
-	if err := b.s.mine(want.RoleKey); err != nil {
-		return want, nil, err
+// roleWork is what makes one role as wanted. GRANT commits by itself, so the
+// books say first that the role is being changed, and last that it is settled.
+type roleWork struct {
+	can  grant.Role // the role as far as the server can serve it
+	lack *fault     // for the part that it cannot: that part is closed, never left as it was
+
+	// In the order in which they run. Those of open are grants to the role alone.
+	intent, narrow, open, settle []platform.Statement
+}
+
+// mayProvision is the reason not to touch a role at all, nil where there is none.
+func (s *snapshot) mayProvision(want grant.Role) error {
+	if err := s.mine(want.RoleKey); err != nil {
+		return err
 	}
 	if want.Access != resource.Read && want.Access != resource.Write {
-		return want, nil, faultf(platform.Unsupported, "access level %q is not read or write: correct the request", want.Access)
+		return faultf(platform.Unsupported, "access level %q is not read or write: correct the request", want.Access)
 	}
-	can, lack := b.s.serve(want)
+	return nil
+}
+
+// provision builds what makes a role as wanted.
+func (b *builder) provision(want grant.Role) (roleWork, error) {
+	if err := b.s.mayProvision(want); err != nil {
+		return roleWork{}, err
+	}
+	var p roleWork
+	p.can, p.lack = b.s.serve(want)
 	name := want.RoleName()
-	before := b.take()
 	b.createRole("make the role", name)
 	b.letFusesOut(name)
 	b.keepNarrow(name)
-	b.closeRest(can)
-	if err := b.views(can); err != nil {
-		return can, lack, err
+	b.closeRest(p.can)
+	if err := b.views(p.can); err != nil {
+		return p, err
 	}
-	b.clear(can)
-	b.ownerRest(can)
-	b.record(can, before)
-	return can, lack, nil
+	b.ownerRest(p.can)
+	p.narrow = b.take()
+	b.clear(p.can)
+	p.open = b.take()
+	b.record(&p)
+	return p, nil
 }
 
-// record puts the books around what was built since before, where anything was
-// or the books say something else.
-func (b *builder) record(can grant.Role, before []platform.Statement) {
-	name := can.RoleName()
+// record puts the books around what was built, where anything was or the books
+// say something else.
+func (b *builder) record(p *roleWork) {
+	name := p.can.RoleName()
 	have, booked := b.s.book.roles[name]
-	born := b.s.births(can)
-	work := b.take()
-	b.out = before
-	if len(work) == 0 && booked && have.settled && sameRole(have.body, can) && toJSON(have.born) == toJSON(b.s.kept(have.born, born)) {
+	born := b.s.births(p.can)
+	works := len(p.narrow)+len(p.open) > 0
+	if !works && booked && have.settled && sameRole(have.body, p.can) && toJSON(have.born) == toJSON(b.s.kept(have.born, born)) {
 		return
 	}
-	row := func(why, settled string) {
-		b.add(why, "INSERT INTO assent.roles (name, settled, body, born) VALUES ("+literal(name)+", "+settled+", "+literal(toJSON(can))+", "+
+	row := func(why, settled string) []platform.Statement {
+		b.add(why, "INSERT INTO assent.roles (name, settled, body, born) VALUES ("+literal(name)+", "+settled+", "+literal(toJSON(p.can))+", "+
 			literal(toJSON(born))+") ON DUPLICATE KEY UPDATE settled = VALUES(settled), body = VALUES(body), born = VALUES(born)")
+		return b.take()
 	}
-	if len(work) > 0 {
-		row("the role is being changed", "FALSE")
-		b.out = append(b.out, work...)
+	if works {
+		p.intent = row("the role is being changed", "FALSE")
 	}
-	row("keep what the role opens", "TRUE")
-	b.s.book.roles[name] = bookRole{settled: true, body: can, born: born}
+	p.settle = row("keep what the role opens", "TRUE")
+	b.s.book.roles[name] = bookRole{settled: true, body: p.can, born: born}
 }
 
 // births are the present ones of the tables of a role.

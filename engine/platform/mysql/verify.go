@@ -53,7 +53,7 @@ func (r *run) verify(ctx context.Context) error {
 }
 
 func (r *run) verifyRole(i int) {
-	can := r.seen[i].can
+	can := r.seen[i].can[i]
 	seen, _ := r.s.seenRole(can.RoleKey)
 	if r.seen[i].faults[i] != nil { // said anyway: what counts is what is open
 		seen.Objects = slices.DeleteFunc(seen.Objects, func(o grant.Object) bool { return o.Kind == grant.AlteredRole })

@@ -4,32 +4,51 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/platform"
 )
 
-// unit is what is carried out together: one role, or many people of one role.
+// unit is what is carried out together: one role, roles without masks that are
+// provisioned side by side, or many people of one role.
 type unit struct {
 	action plan.Action
-	key    grant.RoleKey
-	at     []int // positions in the batch
+	key    grant.RoleKey // of the first change
+	at     []int         // positions in the batch
 }
 
-// maxPeople bounds the people of one statement.
-const maxPeople = 200
+// The most people, and the most roles, of one statement.
+const (
+	maxPeople = 200
+	maxRoles  = 20
+)
 
 // units orders a batch: what takes access away first, then roles, then people.
-func units(changes []plan.Change) []unit {
+func (s *snapshot) units(changes []plan.Change) []unit {
 	order := make([]int, len(changes))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(rank(changes[a]), rank(changes[b])) })
 	var out []unit
+	named := map[string]bool{} // the roles of the last unit that takes further ones
 	for _, i := range order {
 		c := changes[i]
+		if s.sideBySide(c) {
+			name := c.RoleKey().RoleName()
+			if n := len(named); n > 0 && n < maxRoles && !named[name] {
+				named[name] = true
+				last := &out[len(out)-1]
+				last.at = append(last.at, i)
+				continue
+			}
+			named = map[string]bool{name: true}
+			out = append(out, unit{c.Action, c.RoleKey(), []int{i}})
+			continue
+		}
+		clear(named)
 		if n := len(out); n > 0 && c.Grant != nil {
 			last := &out[n-1]
 			if last.action == c.Action && last.key == c.RoleKey() && len(last.at) < maxPeople {
@@ -40,6 +59,12 @@ func units(changes []plan.Change) []unit {
 		out = append(out, unit{c.Action, c.RoleKey(), []int{i}})
 	}
 	return out
+}
+
+// sideBySide reports whether a role can be provisioned together with others:
+// nothing but an answer of the server can then be in its way.
+func (s *snapshot) sideBySide(c plan.Change) bool {
+	return c.Action == plan.Provision && !slices.ContainsFunc(c.Role.Objects, grant.Object.Masked) && s.mayProvision(*c.Role) == nil
 }
 
 func rank(c plan.Change) int {
@@ -56,9 +81,10 @@ type work struct {
 	end   []account
 	rest  []platform.Statement
 
-	can     grant.Role        // of a provision: the part that is possible
-	faults  map[int]*fault    // by position in the batch
-	people  map[int][]account // likewise: who was meant
+	can     map[int]grant.Role // of provisions, by position in the batch: the part that is possible
+	wrote   map[int]bool       // likewise: whether there is a statement for it
+	faults  map[int]*fault     // likewise
+	people  map[int][]account  // likewise: who was meant
 	touched map[account]bool
 }
 
@@ -86,16 +112,11 @@ func users(as []account) []string {
 func (b *builder) build(u unit, changes []plan.Change) (work, error) {
 	b.take()
 	b.touched = nil
-	w := work{faults: map[int]*fault{}, people: map[int][]account{}}
+	w := work{can: map[int]grant.Role{}, wrote: map[int]bool{}, faults: map[int]*fault{}, people: map[int][]account{}}
 	var err error
 	switch u.action {
 	case plan.Provision:
-		var lack *fault
-		w.can, lack, err = b.provision(*changes[u.at[0]].Role)
-		if lack != nil {
-			w.faults[u.at[0]] = lack
-		}
-		w.first = b.take()
+		err = b.buildProvision(u, changes, &w)
 	case plan.Allow, plan.Extend:
 		err = b.buildAllow(u, changes, &w)
 	case plan.Revoke:
@@ -116,8 +137,56 @@ func (b *builder) build(u unit, changes []plan.Change) (work, error) {
 		b.retireRest(u.key)
 	}
 	w.rest = b.take()
+	if u.action == plan.Retire {
+		w.wrote[u.at[0]] = len(w.first)+len(w.rest) > 0
+	}
 	w.touched = b.touched
 	return w, nil
+}
+
+// buildProvision puts the statements of several roles together: first the books
+// say that all of them are being changed, then each is narrowed, then they are
+// opened with one statement for what they have in common, and last settled.
+func (b *builder) buildProvision(u unit, changes []plan.Change, w *work) error {
+	var intent, narrow, settle []platform.Statement
+	var open shared
+	for _, i := range u.at {
+		p, err := b.provision(*changes[i].Role)
+		if err != nil {
+			return err
+		}
+		w.can[i] = p.can
+		if p.lack != nil {
+			w.faults[i] = p.lack
+		}
+		w.wrote[i] = len(p.settle) > 0
+		intent, narrow, settle = append(intent, p.intent...), append(narrow, p.narrow...), append(settle, p.settle...)
+		open.add(p.open, b.s.grantee(b.s.role(p.can.RoleName())))
+	}
+	w.first = slices.Concat(intent, narrow, open.grants, settle)
+	return nil
+}
+
+// shared are grants, each to all the roles that are given the same.
+type shared struct {
+	grants []platform.Statement
+	at     map[string]int // by what is granted
+}
+
+// add takes the grants to one role.
+func (g *shared) add(grants []platform.Statement, role string) {
+	if g.at == nil {
+		g.at = map[string]int{}
+	}
+	for _, one := range grants {
+		what := strings.TrimSuffix(one.Text, " TO "+role)
+		if i, ok := g.at[what]; ok {
+			g.grants[i].Text += ", " + role
+			continue
+		}
+		g.at[what] = len(g.grants)
+		g.grants = append(g.grants, one)
+	}
 }
 
 func (b *builder) buildAllow(u unit, changes []plan.Change, w *work) error {
@@ -194,7 +263,7 @@ func (m *MySQL) Preview(ctx context.Context, changes []plan.Change) ([]platform.
 		return nil, m.whole("preview", err)
 	}
 	out := b.take()
-	for _, u := range units(changes) {
+	for _, u := range s.units(changes) {
 		w, err := b.build(u, changes)
 		if err != nil {
 			out = append(out, platform.Statement{Text: "-- " + u.key.RoleName() + " is left alone", Why: err.Error()})
