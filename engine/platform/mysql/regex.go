@@ -23,10 +23,16 @@ func (k masker) regex(text string, m resource.Mask) (string, error) {
 		return "", fmt.Errorf("the pattern %q could match otherwise here: this server takes the first alternative and not the longest, so "+
 			"let alternatives begin with different characters, and put quantifiers behind single characters and classes only", m.Pattern)
 	}
-	sql := fmt.Sprintf("REGEXP_REPLACE(%s COLLATE utf8mb4_bin, %s, %s)", text,
-		literal(k.regexFlags()+perl(r.Tree)), literal(k.replacement(r)))
-	if nothing := r.Replacer()(""); nothing != "" { // the server leaves an empty text as it is
+	bytes, pattern := text+" COLLATE utf8mb4_bin", literal(k.regexFlags()+perl(r.Tree))
+	sql := "REGEXP_REPLACE(" + bytes + ", " + pattern + ", " + literal(k.replacement(r)) + ")"
+	nothing := r.Replacer()("")
+	switch {
+	case nothing == "":
+	case k.oracle: // the server leaves an empty text as it is
 		sql = "CASE WHEN CHAR_LENGTH(" + text + ") = 0 THEN " + literal(nothing) + " ELSE " + sql + " END"
+	default: // and MariaDB every text where the match is empty, which can only be at its start
+		sql = "CASE WHEN " + bytes + " REGEXP " + pattern + " AND CHAR_LENGTH(REGEXP_SUBSTR(" + bytes + ", " + pattern + ")) = 0 THEN CONCAT(" +
+			literal(nothing) + ", " + text + ") ELSE " + sql + " END"
 	}
 	return sql, nil
 }
@@ -169,7 +175,10 @@ func perl(re *syntax.Regexp) string {
 	case syntax.OpPlus:
 		return perl(re.Sub[0]) + "+"
 	case syntax.OpQuest:
-		return perl(re.Sub[0]) + "?"
+		if single(re.Sub[0]) {
+			return perl(re.Sub[0]) + "?"
+		}
+		return "(?:" + perl(re.Sub[0]) + ")?"
 	case syntax.OpRepeat:
 		most := ""
 		if re.Max >= 0 {
