@@ -10,6 +10,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
+	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/platform/platformtest"
 )
 
@@ -174,5 +175,27 @@ func TestWhichRolesGoTogether(t *testing.T) {
 	}
 	if us := s.units(many); len(us) != 2 || len(us[0].at) != maxRoles {
 		t.Errorf("%d roles make %d units, the first of %d", len(many), len(us), len(us[0].at))
+	}
+}
+
+// Nobody joins the one role of several that could not be opened; the others
+// take people.
+func TestNobodyJoinsTheRoleThatFailed(t *testing.T) {
+	f := newFixture(t)
+	f.accounts("ann")
+	_, second, roles := f.sideBySide()
+	d := ident(roles[3].RoleName())
+	f.p.before = func(_ context.Context, sql string) error {
+		if strings.HasPrefix(sql, "GRANT SELECT") && strings.HasSuffix(sql, d) {
+			return faultf(platform.NoRight, "not this one")
+		}
+		return nil
+	}
+	second = append(second, allow(roles[2], "ann"), allow(roles[3], "ann"))
+	f.want(f.apply(second...), "applied", "applied", "applied", "failed/no-right", "applied", "failed/no-right")
+	f.p.before = nil
+	f.ok(second...)
+	if d := f.diff(roles, []*grant.Grant{member(roles[2], "ann"), member(roles[3], "ann")}); d != "" {
+		t.Errorf("state (-want +got):\n%s", d)
 	}
 }
