@@ -291,12 +291,12 @@ func (b *bench) repairs() {
 			"somebody makes the view show the clear value",
 			"CREATE OR REPLACE VIEW " + benchView + " AS SELECT aid, bid, abalance::numeric AS abalance, filler FROM public.pgbench_accounts",
 			"ana", benchQuery, clear8638, masked8638,
-			"applied " + benchRole + " product",
+			"applied " + benchRole + " drift",
 			"bench.public.pgbench_accounts is not open as it should be: view " + benchView + " is not as we made it",
 		}, {
 			"somebody opens the base table to the role", "SET ROLE assent; GRANT SELECT ON public.pgbench_accounts TO " + benchRole,
 			"ana", "SELECT abalance FROM public.pgbench_accounts WHERE aid = 1234", clear8638, "refused",
-			"applied " + benchRole + " product",
+			"applied " + benchRole + " drift",
 			"bench.public.pgbench_accounts is open with aid, bid, abalance, filler clear and should not be",
 		},
 	}

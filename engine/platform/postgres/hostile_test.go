@@ -266,9 +266,15 @@ func TestOpenTruncateOrAlter(t *testing.T) {
 				t.Fatal(err)
 			}
 			mustExec(t, f.owner, sql)
-			timer := time.AfterFunc(300*time.Millisecond, func() { _ = tx.Commit(context.Background()) })
-			defer timer.Stop()
+			committed := make(chan error)
+			go func() {
+				time.Sleep(300 * time.Millisecond)
+				committed <- tx.Commit(context.Background())
+			}()
 			f.ok(provision(r), allow(r, "ann"))
+			if err := <-committed; err != nil {
+				t.Fatal(err)
+			}
 			f.reads("ann", r, "id", "name")
 		}
 	})
