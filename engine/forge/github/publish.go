@@ -56,6 +56,14 @@ func (g *GitHub) publish(ctx context.Context, n int, report forge.Report) error 
 	return g.status(ctx, me, report)
 }
 
+// cut shortens a text to what GitHub takes, and says so.
+func cut(text string) string {
+	if len(text) > maxComment {
+		return strings.ToValidUTF8(text[:maxComment-len(cutNote)], "") + cutNote
+	}
+	return text
+}
+
 // comment writes or edits the one comment of the engine.
 func (g *GitHub) comment(ctx context.Context, me identity, n int, report forge.Report) error {
 	comments, err := all("read comments", func(o gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
@@ -64,10 +72,7 @@ func (g *GitHub) comment(ctx context.Context, me identity, n int, report forge.R
 	if err != nil {
 		return err
 	}
-	text := report.Markdown
-	if len(text) > maxComment {
-		text = strings.ToValidUTF8(text[:maxComment-len(cutNote)], "") + cutNote
-	}
+	text := cut(report.Markdown)
 	sum := sha256.Sum256([]byte(report.Head + "\x00" + text))
 	body := markerStart + hex.EncodeToString(sum[:8]) + markerEnd + "\n" + text
 	for _, c := range comments {
@@ -138,10 +143,7 @@ func (g *GitHub) check(ctx context.Context, me identity, report forge.Report) er
 	if err != nil {
 		return err
 	}
-	text := report.Markdown
-	if len(text) > maxComment {
-		text = strings.ToValidUTF8(text[:maxComment-len(cutNote)], "") + cutNote
-	}
+	text := cut(report.Markdown)
 	out := &gh.CheckRunOutput{Title: gh.String(shorten(oneLine(line))), Summary: gh.String(text)}
 	status := "completed"
 	if conclusion == "" {
