@@ -14,6 +14,7 @@ import (
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"assent": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"gh":     func() { os.Exit(gh(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }
 

@@ -40,6 +40,9 @@ func (s *Server) handler(git http.Handler) http.Handler {
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
+	for pattern, h := range s.settingsRoutes(repo) {
+		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
+	}
 	mux := http.NewServeMux()
 	mux.Handle("/api/v3/", http.StripPrefix("/api/v3", api))
 	mux.HandleFunc("/"+Owner+"/", func(w http.ResponseWriter, r *http.Request) {
