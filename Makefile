@@ -30,6 +30,7 @@ build: ## bin/assent
 .PHONY: test
 test: ## every test, under the race detector; tests start the servers they need
 	$(GO) test $(RACE) -timeout $(TIMEOUT) ./...
+	$(GO) test $(RACE) -tags cloud -run '^TestCloud' ./cmd/assent
 
 # The versions of PostgreSQL that tests run on beside the system's. Servers run
 # as another user where make is root's, who has to be able to read PG_DIR.
@@ -54,6 +55,7 @@ format:
 .PHONY: vet
 vet:
 	$(GO) vet ./...
+	$(GO) vet -tags cloud ./cmd/assent
 
 .PHONY: modules
 modules:

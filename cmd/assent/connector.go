@@ -29,7 +29,7 @@ func openConnector(ctx context.Context, w *workspace, c *resource.Connection) (p
 		return nil, err
 	}
 	cfg := connector.Config{Connection: conn, Path: program, Dir: w.path("connectors", string(conn)), Diagnostics: w.stderr}
-	if cfg.Endpoint, cfg.Credential, err = connectorEndpoint(c); err != nil {
+	if cfg.Endpoint, cfg.Credential, err = connectorEndpoint(ctx, c); err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
@@ -40,9 +40,9 @@ func openConnector(ctx context.Context, w *workspace, c *resource.Connection) (p
 
 // connectorEndpoint is what a connection says of its platform, with what it
 // refers to.
-func connectorEndpoint(c *resource.Connection) (connector.Endpoint, string, error) {
+func connectorEndpoint(ctx context.Context, c *resource.Connection) (connector.Endpoint, string, error) {
 	e := c.Spec.Endpoint
-	ca, err := authorities(c)
+	ca, err := authorities(ctx, c)
 	if err != nil {
 		return connector.Endpoint{}, "", err
 	}
@@ -50,7 +50,7 @@ func connectorEndpoint(c *resource.Connection) (connector.Endpoint, string, erro
 	if c.Spec.CredentialsFrom == "" {
 		return out, "", nil
 	}
-	secret, err := reference("credentialsFrom", c.Spec.CredentialsFrom, true)
+	secret, err := reference(ctx, "credentialsFrom", c.Spec.CredentialsFrom, true)
 	if err != nil {
 		return out, "", &platform.Error{
 			Connection: c.Ref().Name, Code: platform.WrongCredential, Err: err, Hint: "set the variable or file that credentialsFrom names",
@@ -106,7 +106,7 @@ func runConnectorTest(ctx context.Context, o connectorTestOptions) error {
 	if err != nil {
 		return usageErrorf("write a regular expression, such as 'masks/'", "read --run: %w", err)
 	}
-	cfg, err := o.connector()
+	cfg, err := o.connector(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ func runConnectorTest(ctx context.Context, o connectorTestOptions) error {
 }
 
 // connector is the program and what it is told, of the options.
-func (o connectorTestOptions) connector() (connector.Config, error) {
+func (o connectorTestOptions) connector(ctx context.Context) (connector.Config, error) {
 	program, err := filepath.Abs(o.program)
 	if err != nil {
 		return connector.Config{}, fmt.Errorf("find connector: %w", err)
@@ -156,7 +156,7 @@ func (o connectorTestOptions) connector() (connector.Config, error) {
 	if err := yaml.Unmarshal(raw, &c); err != nil {
 		return cfg, usageErrorf("name a Connection file", "read --config %s: %w", o.config, err)
 	}
-	if cfg.Endpoint, cfg.Credential, err = connectorEndpoint(&c); err != nil {
+	if cfg.Endpoint, cfg.Credential, err = connectorEndpoint(ctx, &c); err != nil {
 		return cfg, connectorFailed(err)
 	}
 	return cfg, nil

@@ -62,7 +62,7 @@ func (w *workspace) personTokens() github.Tokens {
 
 // engineTokens are the engine's own: an App's where one is configured, else a
 // personal token of an account that does nothing else.
-func (w *workspace) engineTokens() (github.Tokens, error) {
+func (w *workspace) engineTokens(ctx context.Context) (github.Tokens, error) {
 	id := os.Getenv("ASSENT_GITHUB_APP")
 	if w.hub != nil {
 		return github.Personal(func() (string, error) { return demoToken("engine"), nil }), nil
@@ -82,7 +82,7 @@ func (w *workspace) engineTokens() (github.Tokens, error) {
 	if err = errors.Join(err, err2); err != nil {
 		return nil, usageErrorf("both are numbers that the App's settings show", "read ASSENT_GITHUB_APP and ASSENT_GITHUB_INSTALLATION: %w", err)
 	}
-	pem, err := reference("ASSENT_GITHUB_KEY", "file://"+os.Getenv("ASSENT_GITHUB_KEY"), true)
+	pem, err := reference(ctx, "ASSENT_GITHUB_KEY", "file://"+os.Getenv("ASSENT_GITHUB_KEY"), true)
 	if err != nil {
 		return nil, usageErrorf("name the file of the App's private key", "read ASSENT_GITHUB_KEY: %w", err)
 	}
@@ -103,7 +103,7 @@ func (w *workspace) engineForge(ctx context.Context) (*github.GitHub, error) {
 	if !w.db.Bare() {
 		return nil, usageErrorf("clone it with `git clone --bare` and name that with -C", "the engine moves main as the forge does, and needs a repository that nobody works in")
 	}
-	tokens, err := w.engineTokens()
+	tokens, err := w.engineTokens(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -162,7 +162,7 @@ type Connection struct {
 type ConnectionSpec struct {
 	Platform        string         `yaml:"platform" json:"platform"` // sandbox, postgres, mysql …, or connector/NAME
 	Endpoint        Endpoint       `yaml:"endpoint,omitempty" json:"endpoint,omitzero"`
-	CredentialsFrom string         `yaml:"credentialsFrom,omitempty" json:"credentialsFrom,omitempty"` // env://NAME or file:///path
+	CredentialsFrom string         `yaml:"credentialsFrom,omitempty" json:"credentialsFrom,omitempty"` // env://NAME, file:///path or a manager of secrets
 	Discover        DiscoverSpec   `yaml:"discover,omitempty" json:"discover,omitzero"`
 	Mode            Mode           `yaml:"mode,omitempty" json:"mode,omitempty"` // observe unless stated; a level may say otherwise
 	Accounts        AccountMapping `yaml:"accounts,omitempty" json:"accounts,omitzero"`
