@@ -53,7 +53,7 @@ func TestScenarios(t *testing.T) {
 			r.Commit, r.FirstCommit = "old", "old"
 		}, pending, "it is of commit old, not of head"},
 		{"reanchored by the forge", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, "").FirstCommit = "old" }, pending, "moved to head by the forge"},
-		{"first seen nowhere", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, "").FirstCommit = "" }, pending, "moved to head by the forge"},
+		{"first seen nowhere", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, "").FirstCommit = "" }, pending, "not known which commit it named"},
 		{"reanchored in both fields, but too early", anyFinance, forAnn, func(s *scene) {
 			s.says(bo, approve, "").SubmittedAt = s.facts.HeadFirstSeen.Add(-time.Minute)
 		}, pending, "not later than this head"},

@@ -184,6 +184,8 @@ func (p panel) ofThisHead(r Review) string {
 		return ""
 	case r.Commit != f.Head:
 		return fmt.Sprintf("it is of commit %s, not of %s; review again", r.Commit, f.Head)
+	case r.FirstCommit == "":
+		return "it is not known which commit it named when it was submitted; review again"
 	case r.FirstCommit != r.Commit:
 		return fmt.Sprintf("it was submitted on commit %q and moved to %s by the forge; review again", r.FirstCommit, r.Commit)
 	case f.HeadFirstSeen.IsZero():

@@ -25,7 +25,8 @@ func TestContract(t *testing.T) {
 // harness is the fake GitHub with the people of the contract.
 type harness struct {
 	*githubtest.Server
-	t *testing.T
+	t     *testing.T
+	begun bool
 }
 
 const engineToken = "engine-token"
@@ -43,7 +44,7 @@ func newHarness(t *testing.T) *harness {
 		s.Add(githubtest.User{ID: id, Login: name, Type: "User"}, "token-"+name)
 	}
 	s.Add(githubtest.User{ID: 99, Login: "assent-engine", Type: "User"}, engineToken)
-	return &harness{s, t}
+	return &harness{Server: s, t: t}
 }
 
 func (h *harness) config() github.Config {
@@ -104,8 +105,12 @@ func (h *harness) Actor(name string) review.Actor {
 	return review.Actor{Forge: github.Name, ID: strconv.FormatInt(ids[name], 10), Login: name}
 }
 
-func (h *harness) Open(_ context.Context, by string, d forgetest.Draft) (string, error) {
+func (h *harness) Open(ctx context.Context, by string, d forgetest.Draft) (string, error) {
 	n, err := h.Server.Open(by, "request/"+d.ID, d.Title, d.Files)
+	if err == nil && !h.begun { // an engine is there before the first review
+		h.begun = true
+		_, err = h.Forge().Observe(ctx, strconv.Itoa(n))
+	}
 	return strconv.Itoa(n), err
 }
 

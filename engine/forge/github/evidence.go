@@ -14,11 +14,38 @@ import (
 // in it, so that a status for one branch says nothing about another.
 func (g *GitHub) checkName() string { return "assent: " + g.cfg.Branch }
 
-const firstWords = "Assent has seen this commit"
+// seenIn is what the engine's status says of a head that it sees as the head of a
+// pull request. A commit can be the head of several, and a status is of the
+// commit, so it names the one.
+func seenIn(n int) string { return fmt.Sprintf("Assent has seen this commit in #%d", n) }
 
-// evidence is GitHub's time of the engine's first status on the head, zero where
-// there is none and none can be made any more.
-func (g *GitHub) evidence(ctx context.Context, pr *gh.PullRequest) (time.Time, error) {
+// settled is the last time at which the server put another head on a pull
+// request by force, or changed what it is compared with. A head that goes and
+// comes back passes it once at least, because a branch goes back by force only.
+// Nothing that happened after a merge counts.
+func settled(pr *gh.PullRequest, events []*gh.IssueEvent) time.Time {
+	var at time.Time
+	for _, e := range events {
+		switch e.GetEvent() {
+		case "head_ref_force_pushed", "head_ref_deleted", "head_ref_restored", "base_ref_changed", "automatic_base_change_succeeded", "reopened":
+			if when := e.GetCreatedAt().Time; during(pr, when) && when.After(at) {
+				at = when
+			}
+		}
+	}
+	return at
+}
+
+// during reports whether something happened before the pull request was merged.
+func during(pr *gh.PullRequest, when time.Time) bool {
+	return pr.MergedAt == nil || !when.After(pr.GetMergedAt().Time)
+}
+
+// firstSeen is since when the head has been the head of this pull request without
+// a break: GitHub's time of the first thing that the engine put on it, as the
+// head of this pull request, after the head last changed by force or was pushed.
+// It is zero where there is none: then nothing shows what was reviewed.
+func (g *GitHub) firstSeen(ctx context.Context, pr *gh.PullRequest, events []*gh.IssueEvent, pushed time.Time) (time.Time, error) {
 	me, err := g.whoAmI(ctx)
 	if err != nil {
 		return time.Time{}, err
@@ -26,13 +53,23 @@ func (g *GitHub) evidence(ctx context.Context, pr *gh.PullRequest) (time.Time, e
 	if g.cfg.Look && g.cfg.Engine == 0 {
 		return time.Time{}, nil // nobody knows whose word would count
 	}
-	if me.appID != 0 {
-		return g.checkEvidence(ctx, me, pr)
+	after := settled(pr, events)
+	if pushed.After(after) {
+		after = pushed
 	}
-	return g.statusEvidence(ctx, me, pr)
+	var at time.Time
+	if me.appID != 0 {
+		at, err = g.checkEvidence(ctx, me, pr, after)
+	} else {
+		at, err = g.statusEvidence(ctx, me, pr, after)
+	}
+	if err != nil || !at.After(after) { // in the same second, nobody knows which was first
+		return time.Time{}, err
+	}
+	return at.UTC(), nil
 }
 
-func (g *GitHub) statusEvidence(ctx context.Context, me identity, pr *gh.PullRequest) (time.Time, error) {
+func (g *GitHub) statusEvidence(ctx context.Context, me identity, pr *gh.PullRequest, after time.Time) (time.Time, error) {
 	head := pr.GetHead().GetSHA()
 	list, err := all("read statuses", func(o gh.ListOptions) ([]*gh.RepoStatus, *gh.Response, error) {
 		return g.client.Repositories.ListStatuses(ctx, g.cfg.Owner, g.cfg.Name, head, &o)
@@ -43,15 +80,15 @@ func (g *GitHub) statusEvidence(ctx context.Context, me identity, pr *gh.PullReq
 	var first time.Time
 	for _, s := range list {
 		// Anybody who may write can use the context; only the creator is proof.
-		if s.GetContext() == g.checkName() && s.GetCreator().GetID() == me.userID {
-			first = earlier(first, s.GetCreatedAt().Time)
+		if s.GetContext() == g.checkName() && s.GetCreator().GetID() == me.userID && s.GetDescription() == seenIn(pr.GetNumber()) {
+			first = earlier(first, s.GetCreatedAt().Time, after)
 		}
 	}
 	if !first.IsZero() || pr.GetState() != "open" || g.cfg.Look {
 		return first, nil
 	}
 	s, _, err := g.client.Repositories.CreateStatus(ctx, g.cfg.Owner, g.cfg.Name, head, &gh.RepoStatus{
-		State: gh.String("pending"), Context: gh.String(g.checkName()), Description: gh.String(firstWords),
+		State: gh.String("pending"), Context: gh.String(g.checkName()), Description: gh.String(seenIn(pr.GetNumber())),
 	})
 	if err != nil {
 		return time.Time{}, apiErr("put a status on the head", err)
@@ -62,7 +99,7 @@ func (g *GitHub) statusEvidence(ctx context.Context, me identity, pr *gh.PullReq
 	return s.GetCreatedAt().Time, nil
 }
 
-func (g *GitHub) checkEvidence(ctx context.Context, me identity, pr *gh.PullRequest) (time.Time, error) {
+func (g *GitHub) checkEvidence(ctx context.Context, me identity, pr *gh.PullRequest, after time.Time) (time.Time, error) {
 	head := pr.GetHead().GetSHA()
 	runs, err := g.checkRuns(ctx, me, head)
 	if err != nil {
@@ -70,14 +107,16 @@ func (g *GitHub) checkEvidence(ctx context.Context, me identity, pr *gh.PullRequ
 	}
 	var first time.Time
 	for _, r := range runs {
-		first = earlier(first, r.GetStartedAt().Time)
+		if r.GetExternalID() == seenIn(pr.GetNumber()) {
+			first = earlier(first, r.GetStartedAt().Time, after)
+		}
 	}
 	if !first.IsZero() || pr.GetState() != "open" || g.cfg.Look {
 		return first, nil
 	}
 	r, _, err := g.client.Checks.CreateCheckRun(ctx, g.cfg.Owner, g.cfg.Name, gh.CreateCheckRunOptions{
-		Name: g.checkName(), HeadSHA: head, Status: gh.String("in_progress"),
-		Output: &gh.CheckRunOutput{Title: gh.String(firstWords), Summary: gh.String("It reads the change and who reviewed it.")},
+		Name: g.checkName(), HeadSHA: head, Status: gh.String("in_progress"), ExternalID: gh.String(seenIn(pr.GetNumber())),
+		Output: &gh.CheckRunOutput{Title: gh.String(seenIn(pr.GetNumber())), Summary: gh.String("It reads the change and who reviewed it.")},
 	})
 	if err != nil {
 		return time.Time{}, apiErr("put a check on the head", err)
@@ -101,9 +140,10 @@ func (g *GitHub) checkRuns(ctx context.Context, me identity, head string) ([]*gh
 	})
 }
 
-func earlier(a, b time.Time) time.Time {
-	if a.IsZero() || !b.IsZero() && b.Before(a) {
-		return b
+// earlier is the earlier of two times, of those that are after a third.
+func earlier(a, b, after time.Time) time.Time {
+	if !b.After(after) || !a.IsZero() && a.Before(b) {
+		return a
 	}
-	return a
+	return b
 }

@@ -6,9 +6,12 @@
 // GitHub may move the commit that a review names, and commit dates are their
 // author's word. So the engine puts a status (as an App: a check run) on each
 // head when it first sees it, and takes GitHub's own time of it as the time from
-// which the head can have been reviewed: review.Facts.HeadFirstSeen. A head that
-// was put back by force counts from that push. Where an engine remembers which
-// commit a review named first, a review that moved since is told apart.
+// which the head can have been reviewed: review.Facts.HeadFirstSeen. It counts
+// for one pull request, and from the last time at which the head was changed by
+// force, so that a commit that goes and comes back is reviewed anew. That alone
+// makes an approval safe. Which commit an approval named when it was first seen,
+// and what it said, is kept besides, in refs/assent/seen of the repository: an
+// approval that was moved or edited since is told apart and does not count.
 //
 // # What is believed
 //
@@ -73,17 +76,8 @@ type Config struct {
 	Method Method // MergeCommit where empty
 	DB     *gitdb.DB
 	Now    func() time.Time
-	// Seen remembers which commit each review named when it was first seen; nil
-	// where nothing is remembered.
-	Seen Seen
 	// Transport makes the requests; http.DefaultTransport where nil.
 	Transport http.RoundTripper
-}
-
-// Seen remembers which commit a review named when it was first seen. What it
-// forgets weakens nothing but the telling of reviews that moved.
-type Seen interface {
-	First(pullRequest int, review int64, commit string) (first string)
 }
 
 // GitHub is one repository. Its methods may be called from several goroutines.

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	gh "github.com/google/go-github/v62/github"
 
@@ -19,8 +18,8 @@ import (
 )
 
 // Observe implements forge.Forge. On a head that it sees for the first time it
-// puts its own status, which is the one thing it writes. Of a merged pull
-// request, Base is the first parent of the merge.
+// puts its own status, and of an approval that it sees for the first time it keeps
+// how it is; it writes nothing else. Of a merged pull request, Base is the first parent of the merge.
 func (g *GitHub) Observe(ctx context.Context, id string) (review.Facts, error) {
 	facts, err := g.observe(ctx, id)
 	if err != nil {
@@ -88,7 +87,7 @@ func (g *GitHub) pull(ctx context.Context, n int) (*gh.PullRequest, error) {
 
 // refs fetches the base branch and the heads of pull requests.
 func (g *GitHub) refs(ctx context.Context, numbers ...int) (map[string]gitdb.OID, error) {
-	want := map[string]string{g.baseRef(): "refs/forge/heads/" + g.cfg.Branch}
+	want := map[string]string{g.baseRef(): "refs/forge/heads/" + g.cfg.Branch, seenRef: "refs/forge/seen"}
 	for _, n := range numbers {
 		want[headRef(n)] = fmt.Sprintf("refs/forge/pull/%d", n)
 	}
@@ -143,13 +142,14 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest) (review.Facts, e
 			return review.Facts{}, err
 		}
 	}
-	if err := g.makers(ctx, pr, c.MergeBase, base, events, &facts); err != nil {
+	pushed, err := g.makers(ctx, pr, c.MergeBase, base, events, &facts)
+	if err != nil {
 		return review.Facts{}, err
 	}
-	if facts.Reviews, err = g.reviews(ctx, n, events); err != nil {
+	if facts.Reviews, err = g.reviews(ctx, pr, events, at[seenRef]); err != nil {
 		return review.Facts{}, err
 	}
-	facts.HeadFirstSeen, err = g.firstSeen(ctx, pr, events)
+	facts.HeadFirstSeen, err = g.firstSeen(ctx, pr, events, pushed)
 	return facts, err
 }
 
@@ -192,8 +192,10 @@ func actor(u *gh.User) review.Actor {
 }
 
 // reviews are all reviews in the order in which they were submitted. One that is
-// not submitted yet is nobody's opinion.
-func (g *GitHub) reviews(ctx context.Context, n int, events []*gh.IssueEvent) ([]review.Review, error) {
+// not submitted yet is nobody's opinion. An approval that is seen for the first
+// time is remembered as it is now.
+func (g *GitHub) reviews(ctx context.Context, pr *gh.PullRequest, events []*gh.IssueEvent, seen gitdb.OID) ([]review.Review, error) {
+	n := pr.GetNumber()
 	list, err := all("read reviews", func(o gh.ListOptions) ([]*gh.PullRequestReview, *gh.Response, error) {
 		return g.client.PullRequests.ListReviews(ctx, g.cfg.Owner, g.cfg.Name, n, &o)
 	})
@@ -209,6 +211,10 @@ func (g *GitHub) reviews(ctx context.Context, n int, events []*gh.IssueEvent) ([
 	slices.SortStableFunc(list, func(a, b *gh.PullRequestReview) int {
 		return cmp.Or(a.GetSubmittedAt().Compare(b.GetSubmittedAt().Time), cmp.Compare(a.GetID(), b.GetID()))
 	})
+	approvals, err := g.recall(ctx, pr, list, seen)
+	if err != nil {
+		return nil, err
+	}
 	var out []review.Review
 	for _, r := range list {
 		if r.GetState() == "PENDING" || r.SubmittedAt == nil {
@@ -218,8 +224,12 @@ func (g *GitHub) reviews(ctx context.Context, n int, events []*gh.IssueEvent) ([
 			ID: strconv.FormatInt(r.GetID(), 10), Actor: actor(r.User), Body: r.GetBody(),
 			Commit: r.GetCommitID(), FirstCommit: r.GetCommitID(), SubmittedAt: r.GetSubmittedAt().UTC(),
 		}
-		if g.cfg.Seen != nil {
-			one.FirstCommit = g.cfg.Seen.First(n, r.GetID(), r.GetCommitID())
+		if r.GetState() == "APPROVED" {
+			was, known := approvals.first(r)
+			one.FirstCommit, one.Edited = was.commit, was.words != words(r.GetBody())
+			if !known {
+				one.FirstCommit = ""
+			}
 		}
 		if one.Verdict, err = verdict(r, dismissals[r.GetID()], &one); err != nil {
 			return nil, err
@@ -250,23 +260,4 @@ func verdict(r *gh.PullRequestReview, dismissal *gh.IssueEvent, out *review.Revi
 		return review.Comment, nil
 	}
 	return "", fmt.Errorf("%w: review %d is %q", forge.ErrIncomplete, r.GetID(), state)
-}
-
-// firstSeen is since when this head can have been reviewed: the time that GitHub
-// gives of the engine's first status on it or, where it is later, of the last
-// push that put it there by force.
-func (g *GitHub) firstSeen(ctx context.Context, pr *gh.PullRequest, events []*gh.IssueEvent) (time.Time, error) {
-	at, err := g.evidence(ctx, pr)
-	if err != nil || at.IsZero() {
-		return time.Time{}, err
-	}
-	for _, e := range events {
-		switch e.GetEvent() {
-		case "head_ref_force_pushed", "head_ref_restored", "base_ref_changed", "automatic_base_change_succeeded", "reopened":
-			if e.GetCreatedAt().After(at) {
-				at = e.GetCreatedAt().Time
-			}
-		}
-	}
-	return at.UTC(), nil
 }

@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	gh "github.com/google/go-github/v62/github"
 
@@ -22,10 +23,11 @@ const maxListed = 250
 
 // makers finds who had a hand in a pull request: who pushed, as the server saw
 // it, and everybody whom its commits name. Identities in commits are their
-// author's word; they keep people out and let nobody in.
-func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base gitdb.OID, events []*gh.IssueEvent, facts *review.Facts) error {
+// author's word; they keep people out and let nobody in. It tells when the head
+// was last pushed, where the server says.
+func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base gitdb.OID, events []*gh.IssueEvent, facts *review.Facts) (pushed time.Time, err error) {
 	if pr.GetCommits() >= maxListed {
-		return fmt.Errorf("%w: %d commits, and GitHub tells of %d at most", forge.ErrIncomplete, pr.GetCommits(), maxListed)
+		return pushed, fmt.Errorf("%w: %d commits, and GitHub tells of %d at most", forge.ErrIncomplete, pr.GetCommits(), maxListed)
 	}
 	pushers := []review.Actor{facts.Author}
 	for _, e := range events {
@@ -33,9 +35,9 @@ func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base
 			pushers = append(pushers, actor(e.Actor))
 		}
 	}
-	seen, err := g.activity(ctx, pr)
+	seen, pushed, err := g.activity(ctx, pr)
 	if err != nil {
-		return err
+		return pushed, err
 	}
 	facts.Pushers = distinct(append(pushers, seen...))
 	var named []review.Actor
@@ -43,7 +45,7 @@ func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base
 		return g.client.PullRequests.ListCommits(ctx, g.cfg.Owner, g.cfg.Name, pr.GetNumber(), &o)
 	})
 	if err != nil {
-		return err
+		return pushed, err
 	}
 	for _, c := range listed {
 		for _, u := range []*gh.User{c.Author, c.Committer} {
@@ -54,7 +56,7 @@ func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base
 	}
 	commits, err := change.Commits(g.cfg.DB, base, mergeBase, gitdb.OID(facts.Head))
 	if err != nil {
-		return err
+		return pushed, err
 	}
 	for _, c := range commits {
 		for _, p := range []gitdb.Person{c.Author, c.Committer} {
@@ -67,7 +69,7 @@ func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base
 		}
 	}
 	facts.CoAuthors = distinct(named)
-	return nil
+	return pushed, nil
 }
 
 // GitHub's own committer of what is made in the browser.
@@ -77,42 +79,47 @@ const (
 )
 
 // activity are the accounts that pushed to the head branch, as the server saw
-// it. Of a fork that may not be read, its owner stands for them.
-func (g *GitHub) activity(ctx context.Context, pr *gh.PullRequest) ([]review.Actor, error) {
+// it, and when one of them last put the head there. Of a fork that may not be
+// read, its owner stands for them.
+func (g *GitHub) activity(ctx context.Context, pr *gh.PullRequest) (by []review.Actor, last time.Time, err error) {
 	from := pr.GetHead().GetRepo()
 	if from.GetID() == 0 {
-		return nil, nil // the fork is gone, and nobody can push to it
+		return nil, last, nil // the fork is gone, and nobody can push to it
 	}
-	var out []review.Actor
 	if from.GetID() != g.cfg.ID {
-		out = append(out, actor(from.GetOwner()))
+		by = append(by, actor(from.GetOwner()))
 	}
-	path := fmt.Sprintf("repositories/%d/activity?per_page=%d&ref=%s", from.GetID(), perPage, url.QueryEscape("refs/heads/"+pr.GetHead().GetRef()))
+	first := fmt.Sprintf("repositories/%d/activity?per_page=%d&ref=%s", from.GetID(), perPage, url.QueryEscape("refs/heads/"+pr.GetHead().GetRef()))
+	path := first
 	for range maxPages {
 		req, err := g.client.NewRequest(http.MethodGet, path, nil)
 		if err != nil {
-			return nil, fmt.Errorf("read activity: %w", err)
+			return nil, last, fmt.Errorf("read activity: %w", err)
 		}
 		var page []struct {
-			Actor *gh.User `json:"actor"`
+			Actor     *gh.User     `json:"actor"`
+			After     string       `json:"after"`
+			Timestamp gh.Timestamp `json:"timestamp"`
 		}
 		resp, err := g.client.Do(ctx, req, &page)
 		if resp != nil && (resp.StatusCode == http.StatusNotFound || resp.StatusCode == http.StatusForbidden) && from.GetID() != g.cfg.ID {
-			return out, nil
+			return by, last, nil
 		}
 		if err != nil {
-			return nil, apiErr("read activity", err)
+			return nil, last, apiErr("read activity", err)
 		}
 		for _, e := range page {
-			out = append(out, actor(e.Actor))
+			by = append(by, actor(e.Actor))
+			if e.After == pr.GetHead().GetSHA() && e.Timestamp.After(last) && during(pr, e.Timestamp.Time) {
+				last = e.Timestamp.Time
+			}
 		}
 		if resp.After == "" {
-			return out, nil
+			return by, last, nil
 		}
-		path = fmt.Sprintf("repositories/%d/activity?per_page=%d&ref=%s&after=%s", from.GetID(), perPage,
-			url.QueryEscape("refs/heads/"+pr.GetHead().GetRef()), url.QueryEscape(resp.After))
+		path = first + "&after=" + url.QueryEscape(resp.After)
 	}
-	return nil, fmt.Errorf("%w: the activity of the head branch has more than %d pages", forge.ErrIncomplete, maxPages)
+	return nil, last, fmt.Errorf("%w: the activity of the head branch has more than %d pages", forge.ErrIncomplete, maxPages)
 }
 
 func distinct(actors []review.Actor) []review.Actor {

@@ -28,7 +28,7 @@ func (s *Server) commitTo(ref string, on gitdb.OID, files map[string]string, mes
 	return s.db.MoveRef(ref, was, oid)
 }
 
-func (s *Server) commit(on gitdb.OID, files map[string]string, message, author string, more ...gitdb.OID) (gitdb.OID, error) {
+func (s *Server) commit(on gitdb.OID, files map[string]string, message, author string) (gitdb.OID, error) {
 	var edits []gitdb.Edit
 	for path, content := range files {
 		oid, err := s.db.WriteBlob([]byte(content))
@@ -51,7 +51,7 @@ func (s *Server) commit(on gitdb.OID, files map[string]string, message, author s
 		return "", err
 	}
 	who := gitdb.Person{Name: author, Email: author + "@example.com", When: s.tick()}
-	return s.db.WriteCommit(gitdb.Commit{Tree: tree, Parents: append(parents, more...), Author: who, Committer: who, Message: message}, nil)
+	return s.db.WriteCommit(gitdb.Commit{Tree: tree, Parents: parents, Author: who, Committer: who, Message: message}, nil)
 }
 
 func (s *Server) base() (gitdb.OID, error) { return s.db.Resolve("refs/heads/main") }
@@ -83,7 +83,7 @@ func (s *Server) opened(by, branch, title string, head gitdb.OID) (int, error) {
 		return 0, err
 	}
 	s.pulls = append(s.pulls, p)
-	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + branch, p.author, "branch_creation", s.tick()})
+	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + branch, p.author, "branch_creation", head, s.tick()})
 	return p.number, nil
 }
 
@@ -134,7 +134,7 @@ func (s *Server) moveHead(by string, p *pull, head gitdb.OID, force bool) error 
 		kind = "force_push"
 		p.events = append(p.events, event{ID: s.id(), Event: "head_ref_force_pushed", Actor: s.users[by], At: s.tick()})
 	}
-	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + p.headRef, s.users[by], kind, s.tick()})
+	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + p.headRef, s.users[by], kind, head, s.tick()})
 	if s.faults.Reanchor {
 		for _, r := range p.reviews {
 			r.Commit = head

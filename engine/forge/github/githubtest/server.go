@@ -62,6 +62,8 @@ type Faults struct {
 	Reanchor bool
 	// PageSize cuts every page short, with no word of a next one.
 	PageSize int
+	// NoActivity leaves what is pushed out of the activity of the repository.
+	NoActivity bool
 	// Fail answers a request with a status instead; zero lets it pass.
 	Fail func(r *http.Request) int
 }
@@ -113,6 +115,7 @@ type activity struct {
 	Ref   string
 	Actor User
 	Kind  string
+	After gitdb.OID
 	At    time.Time
 }
 
