@@ -65,7 +65,10 @@ var mayImport = map[string][]string{
 // onlyIn is the one room of each heavy dependency.
 var onlyIn = map[string][]string{
 	"github.com/open-policy-agent/": {"engine/policy", "policies"},
-	"github.com/jackc/":             {"engine/platform/postgres"},
+	"github.com/jackc/":             {"engine/platform/postgres", "engine/server"},
+	"github.com/riverqueue/":        {"engine/server"},
+	"modernc.org/":                  {"engine/server"},
+	"github.com/prometheus/":        {"engine/server"},
 	"github.com/go-sql-driver/":     {"engine/platform/mysql"},
 	"github.com/google/go-github/":  {"engine/forge/github"},
 	"github.com/go-git/":            {"engine/gitdb"},
