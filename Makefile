@@ -45,6 +45,18 @@ postgres: ## PostgreSQL 16, 17 and 18 for the tests, by npm
 	cd $(PG_DIR) && npm ci --ignore-scripts --no-audit --no-fund
 	cd $(PG_DIR) && for dir in node_modules/pg*; do (cd $$dir && node scripts/hydrate-symlinks.js); done
 
+OCTOKIT_OPENAPI := 23.0.2
+JUDGE           := engine/forge/github/githubtest/judge
+
+.PHONY: github-description
+github-description: ## what tests hold GitHub's API against, cut anew after a change of routes.txt, by npm
+	mkdir -p bin/octokit-openapi
+	[ -e bin/octokit-openapi/octokit-openapi-$(OCTOKIT_OPENAPI).tgz ] \
+		|| npm pack --silent --pack-destination bin/octokit-openapi @octokit/openapi@$(OCTOKIT_OPENAPI)
+	tar xzf bin/octokit-openapi/octokit-openapi-$(OCTOKIT_OPENAPI).tgz -C bin/octokit-openapi package/generated/api.github.com.json
+	$(GO) test ./$(JUDGE) -run TestTheCut -from $(CURDIR)/bin/octokit-openapi/package/generated/api.github.com.json
+	$(GO) test ./$(JUDGE)
+
 .PHONY: lint
 lint: format vet modules golangci workflows ## format, vet, module files, golangci-lint, actionlint
 

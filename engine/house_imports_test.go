@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"engine/forge/local":                      {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb", "engine/signature", "engine/resource"},
 	"engine/forge/github":                     {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb"},
 	"engine/forge/github/githubtest":          {"engine/gitdb"},
+	"engine/forge/github/githubtest/judge":    {"engine/forge/github/githubtest"},
 	"engine/forge/forgetest":                  {"engine/forge", "engine/review", "engine/resource"},
 	"engine/platform":                         {"engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/sandbox":                 {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
@@ -73,6 +74,7 @@ var onlyIn = map[string][]string{
 	"github.com/google/go-github/":  {"engine/forge/github"},
 	"github.com/go-git/":            {"engine/gitdb"},
 	"zombiezen.com/":                {"engine/platform/sandbox"},
+	"github.com/getkin/":            {"engine/forge/github/githubtest/judge"},
 }
 
 // coreForbids is what the pure core may not know. Addresses as values are no
@@ -151,6 +153,39 @@ func TestHeavyDependenciesHaveOneRoom(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Every fake GitHub of a test is judged by GitHub's own description, and nothing
+// of the judge is in the program.
+func TestFakeGitHubsAreJudged(t *testing.T) {
+	const dir = "engine/forge/github/githubtest"
+	for _, s := range sources(t) {
+		if s.in(dir) {
+			continue
+		}
+		if !s.isTest() && slices.Contains(imports(s), module+dir+"/judge") {
+			t.Errorf("%s: imports the judge, which is for tests", s.path)
+		}
+		ast.Inspect(s.ast, func(n ast.Node) bool {
+			call, ok := n.(*ast.CallExpr)
+			if !ok || !s.isTest() || !selects(call.Fun, "githubtest", "Start") {
+				return true
+			}
+			if first, ok := call.Args[0].(*ast.CallExpr); !ok || !selects(first.Fun, "judge", "Context") {
+				t.Errorf("%s: githubtest.Start without judge.Context(t): nobody judges what is sent and answered", s.at(call))
+			}
+			return true
+		})
+	}
+}
+
+func selects(e ast.Expr, pkg, name string) bool {
+	sel, ok := e.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	x, ok := sel.X.(*ast.Ident)
+	return ok && x.Name == pkg && sel.Sel.Name == name
 }
 
 func TestPureCoreKnowsNoWorld(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"gopkg.in/yaml.v3"
 
 	"github.com/assent-dev/assent/engine/forge/github/githubtest"
+	"github.com/assent-dev/assent/engine/forge/github/githubtest/judge"
 )
 
 // actionsRun is a scaffolded job whose scripts run here as a runner would run
@@ -192,7 +193,7 @@ func TestActionsDetermineAndReconcile(t *testing.T) {
 		}
 	}
 	gitIn(t, gov, "commit", "-qam", "accounts")
-	hub, err := githubtest.Start(t.Context(), t.TempDir(), time.Now().Add(-time.Hour), nil)
+	hub, err := githubtest.Start(judge.Context(t), t.TempDir(), time.Now().Add(-time.Hour), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -9,12 +10,18 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/assent-dev/assent/engine/forge/github/githubtest/judge"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
-		"assent": func() { os.Exit(run(context.Background(), os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
-		"gh":     func() { os.Exit(gh(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
+		"assent": func() {
+			// A GitHub that the program starts itself is judged too.
+			ctx := judge.With(context.Background(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, "error: "+format+"\n", args...) })
+			os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+		},
+		"gh": func() { os.Exit(gh(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/assent-dev/assent/engine/forge/forgetest"
 	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/forge/github/githubtest"
+	"github.com/assent-dev/assent/engine/forge/github/githubtest/judge"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -35,7 +36,7 @@ var ids = map[string]int64{"ann": 11, "bo": 12, "cy": 13, "di": 14}
 
 func newHarness(t *testing.T) *harness {
 	t.Helper()
-	s, err := githubtest.Start(t.Context(), t.TempDir(), time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC), map[string]string{"forms/standard.yaml": "a: 1\n"})
+	s, err := githubtest.Start(judge.Context(t), t.TempDir(), time.Date(2026, 11, 1, 9, 0, 0, 0, time.UTC), map[string]string{"forms/standard.yaml": "a: 1\n"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/assent-dev/assent/engine/gitdb"
 )
@@ -15,13 +14,13 @@ import (
 type object = map[string]any
 
 // handler serves the API below /api/v3/ and git below /OWNER/NAME.git.
-func (s *Server) handler(git http.Handler) http.Handler {
+func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler) http.Handler {
 	api := http.NewServeMux()
 	repo := "/repos/" + Owner + "/" + Repository
 	for pattern, h := range map[string]func(r *http.Request, by User) (int, any){
-		"GET /user":                                      func(_ *http.Request, by User) (int, any) { return 200, userJSON(by) },
+		"GET /user":                                      func(_ *http.Request, by User) (int, any) { return 200, profileJSON(by, s.now) },
 		"GET /users/{login}":                             s.getUser,
-		"GET " + repo:                                    func(*http.Request, User) (int, any) { return 200, repoJSON() },
+		"GET " + repo:                                    func(*http.Request, User) (int, any) { return 200, fullRepoJSON() },
 		"GET " + repo + "/pulls":                         s.listPulls,
 		"POST " + repo + "/pulls":                        s.postPull,
 		"GET " + repo + "/pulls/{n}":                     s.getPull,
@@ -43,8 +42,11 @@ func (s *Server) handler(git http.Handler) http.Handler {
 	for pattern, h := range s.settingsRoutes(repo) {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
-	mux := http.NewServeMux()
-	mux.Handle("/api/v3/", http.StripPrefix("/api/v3", api))
+	mux, rest := http.NewServeMux(), http.StripPrefix("/api/v3", api)
+	if wrap != nil {
+		rest = wrap(rest)
+	}
+	mux.Handle("/api/v3/", rest)
 	mux.HandleFunc("/"+Owner+"/", func(w http.ResponseWriter, r *http.Request) {
 		_, token, _ := r.BasicAuth()
 		s.mu.Lock()
@@ -72,6 +74,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Re
 	}
 	if s.faults.Fail != nil {
 		if code := s.faults.Fail(r); code != 0 {
+			w.Header().Set(Fault, "status")
 			answer(w, code, object{"message": http.StatusText(code)})
 			return
 		}
@@ -114,7 +117,7 @@ func (s *Server) page(w http.ResponseWriter, r *http.Request, list []object) []o
 func notFound() (int, any) { return http.StatusNotFound, object{"message": "Not Found"} }
 
 func invalid(why string) (int, any) {
-	return http.StatusUnprocessableEntity, object{"message": why}
+	return http.StatusUnprocessableEntity, object{"message": why, "documentation_url": "https://docs.github.com/rest"}
 }
 
 func (s *Server) pathPull(r *http.Request) *pull {
@@ -127,45 +130,12 @@ func (s *Server) pathPull(r *http.Request) *pull {
 
 func read(r *http.Request, into any) bool { return json.NewDecoder(r.Body).Decode(into) == nil }
 
-func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func userJSON(u User) any {
-	if u.ID == 0 {
-		return nil
-	}
-	return object{"id": u.ID, "login": u.Login, "type": u.Type}
-}
-
-func repoJSON() object {
-	return object{"id": ID, "name": Repository, "full_name": Owner + "/" + Repository, "owner": object{"id": 1, "login": Owner, "type": "Organization"}}
-}
-
 func (s *Server) getUser(r *http.Request, _ User) (int, any) {
 	u, ok := s.users[r.PathValue("login")]
 	if !ok {
 		return notFound()
 	}
-	return 200, userJSON(u)
-}
-
-func (s *Server) pullJSON(p *pull, whole bool) object {
-	state := "closed"
-	if p.open {
-		state = "open"
-	}
-	o := object{
-		"id": 1000 + p.number, "number": p.number, "title": p.title, "state": state, "user": userJSON(p.author), "created_at": stamp(p.created),
-		"head": object{"ref": p.headRef, "sha": string(p.head), "repo": repoJSON()},
-		"base": object{"ref": p.base, "repo": repoJSON()},
-	}
-	if p.merged {
-		o["merged_at"], o["merge_commit_sha"] = stamp(s.now), string(p.mergeCommit)
-	}
-	if whole {
-		o["merged"] = p.merged
-		o["commits"] = len(s.commits(p))
-	}
-	return o
+	return 200, profileJSON(u, s.now)
 }
 
 func (s *Server) listPulls(r *http.Request, _ User) (int, any) {
@@ -193,6 +163,7 @@ func (s *Server) postPull(r *http.Request, by User) (int, any) {
 	if err != nil {
 		return invalid(err.Error())
 	}
+	s.pull(n).body = in.Body
 	return 201, s.pullJSON(s.pull(n), true)
 }
 
@@ -214,7 +185,7 @@ func (s *Server) patchPull(r *http.Request, by User) (int, any) {
 		return invalid("Validation Failed")
 	}
 	if p.open {
-		p.open = false
+		p.open, p.closed = false, s.tick()
 		p.events = append(p.events, event{ID: s.id(), Event: "closed", Actor: by, At: s.tick()})
 	}
 	return 200, s.pullJSON(p, true)
@@ -257,13 +228,9 @@ func (s *Server) listReviews(r *http.Request, _ User) (int, any) {
 	}
 	list := []object{}
 	for _, v := range p.reviews {
-		list = append(list, reviewJSON(v))
+		list = append(list, p.reviewJSON(v))
 	}
 	return 200, list
-}
-
-func reviewJSON(v *reviewed) object {
-	return object{"id": v.ID, "user": userJSON(v.User), "state": v.State, "body": v.Body, "commit_id": string(v.Commit), "submitted_at": stamp(v.Submitted)}
 }
 
 func (s *Server) postReview(r *http.Request, by User) (int, any) {
@@ -285,7 +252,7 @@ func (s *Server) postReview(r *http.Request, by User) (int, any) {
 		return invalid(err.Error())
 	}
 	i := slices.IndexFunc(p.reviews, func(v *reviewed) bool { return v.ID == id })
-	return 200, reviewJSON(p.reviews[i])
+	return 200, p.reviewJSON(p.reviews[i])
 }
 
 // commits are those of a pull request, the newest first.
@@ -316,7 +283,7 @@ func (s *Server) listCommits(r *http.Request, _ User) (int, any) {
 	for _, c := range slices.Backward(s.commits(p)) {
 		// GitHub knows an account by the address in the commit.
 		u := userJSON(s.users[strings.TrimSuffix(c.Author.Email, "@example.com")])
-		list = append(list, object{"sha": string(c.OID), "author": u, "committer": u, "commit": object{"message": c.Message}})
+		list = append(list, commitJSON(c, u))
 	}
 	return 200, list
 }
@@ -328,11 +295,7 @@ func (s *Server) listEvents(r *http.Request, _ User) (int, any) {
 	}
 	list := []object{}
 	for _, e := range p.events {
-		o := object{"id": e.ID, "event": e.Event, "actor": userJSON(e.Actor), "created_at": stamp(e.At)}
-		if e.Dismissed != nil {
-			o["dismissed_review"] = object{"review_id": e.Dismissed.Review, "state": e.Dismissed.State}
-		}
-		list = append(list, o)
+		list = append(list, eventJSON(e))
 	}
 	return 200, list
 }
@@ -351,10 +314,6 @@ func (s *Server) listComments(r *http.Request, _ User) (int, any) {
 	return 200, list
 }
 
-func commentJSON(c *comment) object {
-	return object{"id": c.ID, "user": userJSON(c.User), "body": c.Body}
-}
-
 func (s *Server) postComment(r *http.Request, by User) (int, any) {
 	p := s.pathPull(r)
 	var in struct{ Body string }
@@ -364,7 +323,7 @@ func (s *Server) postComment(r *http.Request, by User) (int, any) {
 	if !read(r, &in) || in.Body == "" || len(in.Body) > 65536 {
 		return invalid("Validation Failed")
 	}
-	c := &comment{ID: s.id(), Issue: p.number, User: by, Body: in.Body, Shown: []string{in.Body}}
+	c := &comment{ID: s.id(), Issue: p.number, User: by, Body: in.Body, At: s.tick(), Shown: []string{in.Body}}
 	s.comments = append(s.comments, c)
 	return 201, commentJSON(c)
 }
@@ -392,12 +351,6 @@ func (s *Server) listStatuses(r *http.Request, _ User) (int, any) {
 	return 200, list
 }
 
-func statusJSON(st status) object {
-	return object{
-		"id": st.ID, "state": st.State, "context": st.Context, "description": st.Description, "creator": userJSON(st.Creator), "created_at": stamp(st.At),
-	}
-}
-
 func (s *Server) postStatus(r *http.Request, by User) (int, any) {
 	var in struct{ State, Context, Description string }
 	sha := r.PathValue("sha")
@@ -416,7 +369,7 @@ func (s *Server) listActivity(r *http.Request, _ User) (int, any) {
 	list := []object{}
 	for _, a := range s.activity {
 		if ref := r.URL.Query().Get("ref"); !s.faults.NoActivity && (ref == "" || ref == a.Ref) {
-			list = append(list, object{"id": a.ID, "ref": a.Ref, "activity_type": a.Kind, "after": string(a.After), "actor": userJSON(a.Actor), "timestamp": stamp(a.At)})
+			list = append(list, activityJSON(a))
 		}
 	}
 	return 200, list

@@ -61,7 +61,7 @@ func (s *Server) finish(p *pull, base, oid gitdb.OID, by User) error {
 	if err := s.db.MoveRef("refs/heads/"+p.base, base, oid); err != nil {
 		return err
 	}
-	p.open, p.merged, p.mergeCommit = false, true, oid
+	p.open, p.merged, p.mergeCommit, p.mergedBy, p.closed = false, true, oid, by, s.tick()
 	for _, kind := range []string{"merged", "closed"} {
 		p.events = append(p.events, event{ID: s.id(), Event: kind, Actor: by, At: s.tick()})
 	}

@@ -54,6 +54,9 @@ func (s *Server) commit(on gitdb.OID, files map[string]string, message, author s
 	return s.db.WriteCommit(gitdb.Commit{Tree: tree, Parents: parents, Author: who, Committer: who, Message: message}, nil)
 }
 
+// nothing is what a branch was before it was made.
+var nothing = gitdb.OID(strings.Repeat("0", 40))
+
 func (s *Server) base() (gitdb.OID, error) { return s.db.Resolve("refs/heads/main") }
 
 // Open pushes a branch with files and opens a pull request.
@@ -83,7 +86,9 @@ func (s *Server) opened(by, branch, title string, head gitdb.OID) (int, error) {
 		return 0, err
 	}
 	s.pulls = append(s.pulls, p)
-	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + branch, p.author, "branch_creation", head, s.tick()})
+	s.activity = append(s.activity, activity{
+		ID: s.id(), Ref: "refs/heads/" + branch, Actor: p.author, Before: nothing, After: head, Kind: "branch_creation", At: s.tick(),
+	})
 	return p.number, nil
 }
 
@@ -128,13 +133,16 @@ func (s *Server) moveHead(by string, p *pull, head gitdb.OID, force bool) error 
 			return err
 		}
 	}
+	was := p.head
 	p.head = head
 	kind := "push"
 	if force {
 		kind = "force_push"
 		p.events = append(p.events, event{ID: s.id(), Event: "head_ref_force_pushed", Actor: s.users[by], At: s.tick()})
 	}
-	s.activity = append(s.activity, activity{s.id(), "refs/heads/" + p.headRef, s.users[by], kind, head, s.tick()})
+	s.activity = append(s.activity, activity{
+		ID: s.id(), Ref: "refs/heads/" + p.headRef, Actor: s.users[by], Before: was, After: head, Kind: kind, At: s.tick(),
+	})
 	if s.faults.Reanchor {
 		for _, r := range p.reviews {
 			r.Commit = head
@@ -190,7 +198,7 @@ func (s *Server) Shut(by string, n int) error {
 	defer s.mu.Unlock()
 	p := s.pull(n)
 	if p.open {
-		p.open = false
+		p.open, p.closed = false, s.tick()
 		p.events = append(p.events, event{ID: s.id(), Event: "closed", Actor: s.users[by], At: s.tick()})
 	}
 	return nil

@@ -71,9 +71,12 @@ type Faults struct {
 type pull struct {
 	number         int
 	title, headRef string
+	body           string
 	base           string
 	author         User
 	open, merged   bool
+	mergedBy       User
+	closed         time.Time
 	mergeCommit    gitdb.OID
 	head           gitdb.OID
 	created        time.Time
@@ -111,12 +114,12 @@ type status struct {
 }
 
 type activity struct {
-	ID    int64
-	Ref   string
-	Actor User
-	Kind  string
-	After gitdb.OID
-	At    time.Time
+	ID            int64
+	Ref           string
+	Actor         User
+	Before, After gitdb.OID
+	Kind          string
+	At            time.Time
 }
 
 type comment struct {
@@ -124,6 +127,7 @@ type comment struct {
 	Issue int
 	User  User
 	Body  string
+	At    time.Time
 	Shown []string // every body it has had
 }
 
@@ -161,9 +165,22 @@ func Start(ctx context.Context, dir string, begin time.Time, files map[string]st
 			return nil, fmt.Errorf("start GitHub: %w", err)
 		}
 	}
-	s.http = httptest.NewServer(s.handler(backend))
+	wrap, _ := ctx.Value(behind{}).(func(http.Handler) http.Handler)
+	s.http = httptest.NewServer(s.handler(backend, wrap))
 	s.URL = s.http.URL + "/api/v3/"
 	return s, nil
+}
+
+// Fault is a header of answers that misbehave because a test wants them to.
+const Fault = "X-Fault"
+
+type behind struct{}
+
+// Behind puts a handler before the API of the servers that are started with the
+// context: a test of the whole program judges what the program's own server is
+// asked, and nothing of the judge is in the program.
+func Behind(ctx context.Context, wrap func(http.Handler) http.Handler) context.Context {
+	return context.WithValue(ctx, behind{}, wrap)
 }
 
 // Close stops it.
