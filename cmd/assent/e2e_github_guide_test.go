@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/assent-dev/assent/engine/forge/github/githubtest"
+	"github.com/assent-dev/assent/engine/forge/github/githubtest/judge"
 )
 
 // TestGitHubGuide plays examples/github against an imitation of GitHub. git
@@ -20,7 +21,7 @@ func TestGitHubGuide(t *testing.T) {
 		missing(t, err)
 	}
 	pg := startServer(t, "shop", "shop_owner")
-	hub, err := githubtest.Start(t.Context(), t.TempDir(), time.Now().Add(-time.Hour), nil)
+	hub, err := githubtest.Start(judge.Context(t), t.TempDir(), time.Now().Add(-time.Hour), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

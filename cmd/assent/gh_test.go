@@ -109,6 +109,9 @@ func (c ghCall) do() (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(c.body) > 0 {
+		req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	}
 	for _, name := range []string{"GITHUB_TOKEN", "GH_TOKEN"} { // the last counts
 		if token := os.Getenv(name); token != "" {
 			req.Header.Set("Authorization", "Bearer "+token)

@@ -15,5 +15,5 @@ func (s *Server) postRepository(r *http.Request, _ User) (int, any) {
 	if !read(r, &in) || in.Name != Repository {
 		return invalid("Validation Failed")
 	}
-	return http.StatusCreated, repoJSON()
+	return http.StatusCreated, fullRepoJSON()
 }
