@@ -57,6 +57,24 @@ github-description: ## what tests hold GitHub's API against, cut anew after a ch
 	$(GO) test ./$(JUDGE) -run TestTheCut -from $(CURDIR)/bin/octokit-openapi/package/generated/api.github.com.json
 	$(GO) test ./$(JUDGE)
 
+# The newest version whose modules the Go proxy serves; the forge's contract runs
+# against it where ASSENT_TEST_GITEA names it.
+GITEA_VERSION := v1.26.0
+GITEA         := bin/gitea-$(GITEA_VERSION)
+
+.PHONY: gitea
+gitea: $(GITEA) ## Gitea for the tests, built from its module: export ASSENT_TEST_GITEA=$PWD/bin/gitea-...
+	@echo "export ASSENT_TEST_GITEA=$(CURDIR)/$(GITEA)"
+
+# Built from a copy, because it embeds files that it generates.
+$(GITEA):
+	@mkdir -p bin
+	rm -rf bin/gitea-source && mkdir bin/gitea-source
+	cd bin/gitea-source && cp -r "$$($(GO) mod download -json code.gitea.io/gitea@$(GITEA_VERSION) | sed -n 's/^\t"Dir": "\(.*\)",$$/\1/p')/." . && chmod -R u+w .
+	cd bin/gitea-source && $(GO) generate -tags bindata ./modules/options ./modules/public ./modules/templates ./modules/migration
+	cd bin/gitea-source && $(GO) build -tags "bindata sqlite sqlite_unlock_notify" -o ../../$(GITEA) .
+	rm -rf bin/gitea-source
+
 .PHONY: lint
 lint: format vet modules golangci workflows ## format, vet, module files, golangci-lint, actionlint
 

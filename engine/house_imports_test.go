@@ -38,6 +38,8 @@ var mayImport = map[string][]string{
 	"engine/forge/github":                     {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb"},
 	"engine/forge/github/githubtest":          {"engine/gitdb"},
 	"engine/forge/github/githubtest/judge":    {"engine/forge/github/githubtest"},
+	"engine/forge/gitea":                      {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb"},
+	"engine/forge/gitea/giteatest":            {"engine/gitdb", "engine/platform/private"},
 	"engine/forge/forgetest":                  {"engine/forge", "engine/review", "engine/resource"},
 	"engine/platform":                         {"engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/sandbox":                 {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},

@@ -98,7 +98,7 @@ func flip(t *testing.T, s *scene) {
 	id := s.opened()
 	script := []said{
 		{"bo", review.Deny, "no"}, {"cy", review.Approve, "yes"}, {"bo", review.Approve, "well"},
-		{"cy", review.Comment, "hm"}, {"cy", review.Deny, "no after all"}, {"bo", review.Comment, ""},
+		{"cy", review.Comment, "hm"}, {"cy", review.Deny, "no after all"}, {"bo", review.Comment, "and yet"}, // no forge takes one without a word
 	}
 	var wanted []said
 	for _, r := range script {

@@ -1,0 +1,89 @@
+package gitea
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/assent-dev/assent/engine/forge"
+)
+
+const (
+	maxComment = 65_000
+	maxLine    = 250 // of a status
+)
+
+// Publish implements forge.Forge: one comment, edited in place, and one status on
+// the head. Both say the same as before where nothing changed.
+func (g *Gitea) Publish(ctx context.Context, id string, report forge.Report) error {
+	n, err := forge.Number(id)
+	if err != nil {
+		return fmt.Errorf("publish: %w", err)
+	}
+	if err := g.publish(ctx, n, report); err != nil {
+		return fmt.Errorf("publish on pull request %d: %w", n, err)
+	}
+	return nil
+}
+
+func (g *Gitea) publish(ctx context.Context, n int, report forge.Report) error {
+	pr, err := g.pull(ctx, n)
+	if err != nil {
+		return err
+	}
+	if pr.Head.SHA != report.Head {
+		return fmt.Errorf("%w: the head is %s now", forge.ErrMoved, pr.Head.SHA)
+	}
+	me, err := g.whoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	if err := g.comment(ctx, me, n, report); err != nil {
+		return err
+	}
+	return g.status(ctx, me, report)
+}
+
+// comment writes or edits the one comment of the engine.
+func (g *Gitea) comment(ctx context.Context, me int64, n int, report forge.Report) error {
+	comments, err := all[comment](ctx, g.client, list{doing: "read comments", path: g.repo("issues", n, "comments")})
+	if err != nil {
+		return err
+	}
+	body := map[string]string{"body": forge.Comment(report.Head, report.Markdown, maxComment)}
+	for _, c := range comments {
+		if !c.User.is(me) || !forge.IsComment(c.Body) {
+			continue
+		}
+		if c.Body == body["body"] {
+			return nil
+		}
+		if err := g.client.send(ctx, http.MethodPatch, g.repo("issues", "comments", c.ID), body, nil); err != nil {
+			return fmt.Errorf("edit comment: %w", err)
+		}
+		return nil
+	}
+	if err := g.client.send(ctx, http.MethodPost, g.repo("issues", n, "comments"), body, nil); err != nil {
+		return fmt.Errorf("write comment: %w", err)
+	}
+	return nil
+}
+
+func (g *Gitea) status(ctx context.Context, me int64, report forge.Report) error {
+	state, line := forge.StatusState(report.Judgement.Outcome), forge.Shorten(forge.OneLine(report.Judgement.Reason), maxLine)
+	every, err := g.everyStatus(ctx, report.Head)
+	if err != nil {
+		return err
+	}
+	var newest status
+	for _, s := range every {
+		if s.ID > newest.ID {
+			newest = s
+		}
+	}
+	if newest.Creator.is(me) && newest.State == state && newest.Description == line {
+		return nil
+	}
+	_, err = g.putStatus(ctx, report.Head, state, line) // over somebody else's forgery too
+	return err
+}
