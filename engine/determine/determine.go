@@ -76,6 +76,29 @@ func (d *Determiner) All(ctx context.Context) ([]Result, error) {
 	return out, nil
 }
 
+// Waiting lists the pull requests in some states that have no record of their
+// end yet, or are open all the same. It reads and verifies the ledger, and lists;
+// it looks at none of them.
+func (d *Determiner) Waiting(ctx context.Context, states ...review.State) ([]forge.PullRequest, error) {
+	known, err := d.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var out []forge.PullRequest
+	for _, s := range states {
+		list, err := d.Forge.List(ctx, s)
+		if err != nil {
+			return nil, fmt.Errorf("list pull requests: %w", err)
+		}
+		for _, pr := range list {
+			if pr.State == review.StateOpen || !known.ended[pr.ID] && !known.distrusted[pr.ID] {
+				out = append(out, pr)
+			}
+		}
+	}
+	return out, nil
+}
+
 // One determines one pull request.
 func (d *Determiner) One(ctx context.Context, id string) (Result, error) { return d.one(ctx, id) }
 

@@ -6,6 +6,7 @@ package forge
 import (
 	"context"
 	"errors"
+	"time"
 
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -19,6 +20,26 @@ var (
 	ErrThrottled  = errors.New("throttled")
 )
 
+// Throttled is an ErrThrottled of which the forge said when to come back.
+type Throttled struct {
+	Until time.Time
+	Err   error
+}
+
+// Error implements error.
+func (t *Throttled) Error() string { return ErrThrottled.Error() + ": " + t.Err.Error() }
+
+// Unwrap makes it an ErrThrottled.
+func (t *Throttled) Unwrap() []error { return []error{ErrThrottled, t.Err} }
+
+// RetryAt is when it makes sense to try again what failed, zero for any time.
+func RetryAt(err error) time.Time {
+	if t := (*Throttled)(nil); errors.As(err, &t) {
+		return t.Until
+	}
+	return time.Time{}
+}
+
 // PullRequest names one pull request.
 type PullRequest struct {
 	ID      string       `json:"id"`
@@ -26,6 +47,9 @@ type PullRequest struct {
 	HeadRef string       `json:"headRef"`
 	Head    string       `json:"head"`
 	State   review.State `json:"state"`
+	// Version changes whenever the forge shows anything new of it; empty where
+	// the forge does not tell.
+	Version string `json:"version,omitempty"`
 }
 
 // Want is what a merge must result in; if any of it no longer holds, nothing

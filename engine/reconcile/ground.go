@@ -25,15 +25,32 @@ const maxReads = 5
 func (r *Reconciler) ground(ctx context.Context) (rd *round, settings *resource.Repository, err error) {
 	for range maxReads {
 		rd = &round{ledgerHolds: true}
+		r.follow(ctx, rd)
 		rd.report.At = r.Now().UTC().Truncate(time.Second)
 		if settings, err = r.stand(ctx, rd); err != nil {
 			return nil, nil, err
+		}
+		if rd.report.Stale == "" {
+			r.follow(ctx, rd) // the ledger may have been read from there after main
 		}
 		if now, err := r.DB.Resolve(r.mainRef()); err != nil || string(now) == rd.report.Main {
 			break
 		}
 	}
 	return rd, settings, nil //nolint:nilerr // a main that cannot be read again is judged by what was read
+}
+
+// follow brings main here. It has a limit: an expiry does not wait for a forge.
+func (r *Reconciler) follow(ctx context.Context, rd *round) {
+	if r.Follow == nil {
+		return
+	}
+	const most = 15 * time.Second
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	if err := r.Follow(ctx); err != nil {
+		rd.report.Stale = err.Error()
+	}
 }
 
 // stand decides what the round rests on, and whether it is frozen.

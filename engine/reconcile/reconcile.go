@@ -55,6 +55,11 @@ type Reconciler struct {
 	Patience time.Duration
 	// OnRound is told of every round of Run.
 	OnRound func(Report, error)
+	// Wake makes Run look at once, whenever it can be received from; nil for never.
+	Wake <-chan struct{}
+	// Follow brings main here, where it is another repository's; nil where it is
+	// our own. Where it fails, the round rests on what is here.
+	Follow func(context.Context) error
 }
 
 // Step is one change as it was planned and, after Apply, as it ended.
@@ -119,7 +124,9 @@ type Report struct {
 	Findings    []audit.Finding   `json:"findings,omitempty"`
 	Problems    diag.List         `json:"problems,omitempty"`
 	// Frozen says why nothing but due expiries may change; empty when not.
-	Frozen  string    `json:"frozen,omitempty"`
+	Frozen string `json:"frozen,omitempty"`
+	// Stale says why main may have moved on without this round knowing.
+	Stale   string    `json:"stale,omitempty"`
 	Records int       `json:"records"` // appended to the ledger
 	Next    time.Time `json:"next,omitzero"`
 }
@@ -145,7 +152,7 @@ func (r Report) Settled() bool {
 			}
 		}
 	}
-	return r.Frozen == ""
+	return r.Frozen == "" && r.Stale == ""
 }
 
 // round is one round in the making.

@@ -10,11 +10,13 @@ import (
 type Pace struct {
 	Interval time.Duration // at the latest; a minute unless stated
 	Retry    time.Duration // after a round that left something undone; five seconds unless stated
+	// Grace is how long a round that is being made may go on when Run has to end.
+	Grace time.Duration
 }
 
 // Run makes rounds until ctx ends: at once, at every interval, at every expiry
-// to the second, and sooner again while something is left undone. It never
-// gives up; OnRound hears of every round.
+// to the second, whenever Wake says so, and sooner again while something is left
+// undone. It never gives up; OnRound hears of every round.
 func (r *Reconciler) Run(ctx context.Context, pace Pace) error {
 	if pace.Interval <= 0 {
 		pace.Interval = time.Minute
@@ -22,13 +24,18 @@ func (r *Reconciler) Run(ctx context.Context, pace Pace) error {
 	if pace.Retry <= 0 {
 		pace.Retry = 5 * time.Second
 	}
+	inRound, cancel := graced(ctx, pace.Grace)
+	defer cancel()
 	for {
-		report, err := r.Once(ctx)
-		if ctx.Err() != nil {
+		report, err := r.Once(inRound)
+		if inRound.Err() != nil {
 			return ctx.Err()
 		}
 		if r.OnRound != nil {
 			r.OnRound(report, err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		timer := time.NewTimer(pace.wait(report, err, r.Now()))
 		select {
@@ -36,8 +43,28 @@ func (r *Reconciler) Run(ctx context.Context, pace Pace) error {
 			timer.Stop()
 			return ctx.Err()
 		case <-timer.C:
+		case <-r.Wake:
+			timer.Stop()
 		}
 	}
+}
+
+// graced is a context that ends some time after another one.
+func graced(ctx context.Context, grace time.Duration) (context.Context, context.CancelFunc) {
+	if grace <= 0 {
+		return ctx, func() {}
+	}
+	late, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-timer.C:
+			cancel()
+		case <-late.Done():
+		}
+	})
+	return late, func() { stop(); cancel() }
 }
 
 // wait is how long to sleep after a round: until the next expiry, but neither

@@ -78,6 +78,8 @@ type Config struct {
 	Now    func() time.Time
 	// Transport makes the requests; http.DefaultTransport where nil.
 	Transport http.RoundTripper
+	// OnCall hears of every request to the API; nil for nobody.
+	OnCall func(Call)
 }
 
 // GitHub is one repository. Its methods may be called from several goroutines.

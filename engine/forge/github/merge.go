@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	gh "github.com/google/go-github/v62/github"
 
@@ -42,7 +43,13 @@ func (g *GitHub) List(ctx context.Context, state review.State) ([]forge.PullRequ
 		one := forge.PullRequest{
 			ID: strconv.Itoa(pr.GetNumber()), Title: pr.GetTitle(), HeadRef: pr.GetHead().GetRef(), Head: pr.GetHead().GetSHA(),
 		}
+		if at := pr.GetUpdatedAt(); !at.IsZero() {
+			one.Version = at.UTC().Format(time.RFC3339) + " " + one.Head
+		}
 		pr.Merged = gh.Bool(pr.MergedAt != nil) // a list leaves the flag out
+		if state == review.StateMerged && !pr.GetMerged() {
+			continue // who closed it costs a request
+		}
 		if one.State, err = g.listed(ctx, pr); err != nil {
 			return nil, err
 		}

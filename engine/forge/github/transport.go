@@ -34,7 +34,7 @@ func newHTTP(cfg Config) *http.Client {
 	}
 	retry := retryablehttp.NewClient()
 	retry.HTTPClient = &http.Client{
-		Transport: &authorized{wire, cfg.Tokens}, Timeout: requestTimeout,
+		Transport: &authorized{&counted{wire, cfg.OnCall}, cfg.Tokens}, Timeout: requestTimeout,
 		CheckRedirect: sameHost,
 	}
 	retry.Logger, retry.RetryMax, retry.RetryWaitMin, retry.RetryWaitMax = nil, 3, 200*time.Millisecond, 2*time.Second
@@ -175,8 +175,10 @@ func apiErr(doing string, err error) error {
 	var abuse *gh.AbuseRateLimitError
 	var answer *gh.ErrorResponse
 	switch {
-	case errors.As(err, &limit), errors.As(err, &abuse):
-		sentinel = forge.ErrThrottled
+	case errors.As(err, &limit):
+		return fmt.Errorf("%s: %w", doing, &forge.Throttled{Until: limit.Rate.Reset.Time, Err: err})
+	case errors.As(err, &abuse):
+		return fmt.Errorf("%s: %w", doing, &forge.Throttled{Until: retryAt(abuse), Err: err})
 	case errors.As(err, &answer) && answer.Response != nil:
 		sentinel = statusErr(answer.Response.StatusCode)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
