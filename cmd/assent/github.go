@@ -90,7 +90,10 @@ func (w *workspace) engineTokens(ctx context.Context) (github.Tokens, error) {
 	if err != nil {
 		return nil, &exitError{code: exitUsage, err: err}
 	}
-	made.API = w.settings.Spec.GitHub.API
+	made.API, made.Repository = w.settings.Spec.GitHub.API, w.settings.Spec.GitHub.ID
+	if api := os.Getenv("ASSENT_GITHUB_API"); api != "" {
+		made.API = api
+	}
 	return made, nil
 }
 

@@ -23,11 +23,18 @@ func TestContract(t *testing.T) {
 	forgetest.Run(t, func(t *testing.T) forgetest.Harness { return newHarness(t) })
 }
 
+// TestContractAsApp is the same with a GitHub App, which proves and shows by
+// check runs.
+func TestContractAsApp(t *testing.T) {
+	forgetest.Run(t, func(t *testing.T) forgetest.Harness { return newHarness(t).asApp() })
+}
+
 // harness is the fake GitHub with the people of the contract.
 type harness struct {
 	*githubtest.Server
 	t     *testing.T
 	begun bool
+	app   *github.App // nil where the engine has a personal token
 }
 
 const engineToken = "engine-token"
@@ -53,10 +60,14 @@ func (h *harness) config() github.Config {
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	return github.Config{
+	cfg := github.Config{
 		Repo: "r-1", Owner: githubtest.Owner, Name: githubtest.Repository, ID: githubtest.ID, API: h.URL, Git: h.GitURL(),
 		Tokens: github.Personal(func() (string, error) { return engineToken, nil }), DB: db, Now: h.Now,
 	}
+	if h.app != nil {
+		cfg.Tokens = h.app
+	}
+	return cfg
 }
 
 func (h *harness) open(cfg github.Config) *github.GitHub {
@@ -142,7 +153,7 @@ func (h *harness) Cancel(_ context.Context, by, id, _ string) error {
 
 func (h *harness) Published(id string) []string {
 	var out []string
-	for _, body := range h.Server.Published(h.number(id), "assent-engine") {
+	for _, body := range h.Server.Published(h.number(id), h.account()) {
 		_, text, _ := strings.Cut(body, "-->\n")
 		out = append(out, text)
 	}

@@ -32,9 +32,12 @@ func (p Personal) Token(context.Context) (string, error) { return p() }
 type App struct {
 	ID           int64
 	Installation int64
-	API          string
-	Transport    http.RoundTripper
-	Now          func() time.Time
+	// Repository is the numeric id of the one repository that the tokens are for;
+	// zero for all that the App is installed in.
+	Repository int64
+	API        string
+	Transport  http.RoundTripper
+	Now        func() time.Time
 
 	key   *rsa.PrivateKey
 	mu    sync.Mutex
@@ -81,12 +84,25 @@ func (a *App) Token(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	t, _, err := c.Apps.CreateInstallationToken(ctx, a.Installation, nil)
+	var only gh.InstallationTokenOptions
+	if a.Repository != 0 {
+		only.RepositoryIDs = []int64{a.Repository}
+	}
+	t, _, err := c.Apps.CreateInstallationToken(ctx, a.Installation, &only)
 	if err != nil {
 		return "", apiErr("get a token for the installation", err)
 	}
 	a.token, a.ends = t.GetToken(), t.GetExpiresAt().Time
 	return a.token, nil
+}
+
+// Forget implements forgetter: a token that GitHub refuses is not offered again.
+func (a *App) Forget(token string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.token == token {
+		a.token = ""
+	}
 }
 
 func (a *App) slug(ctx context.Context) (string, error) {

@@ -62,11 +62,26 @@ func mayRepeat(ctx context.Context, resp *http.Response, err error) (bool, error
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
+	if without := (*noTokenError)(nil); errors.As(err, &without) {
+		return false, nil // nothing was sent
+	}
 	if lost := (*url.Error)(nil); errors.As(err, &lost) {
 		return lost.Op == "Get", nil
 	}
 	return resp != nil && resp.Request != nil && resp.Request.Method == http.MethodGet && resp.StatusCode >= http.StatusInternalServerError, nil
 }
+
+// noTokenError says why there is no token for a request.
+type noTokenError struct{ err error }
+
+// Error implements error.
+func (e *noTokenError) Error() string { return e.err.Error() }
+
+// Unwrap gives the reason.
+func (e *noTokenError) Unwrap() error { return e.err }
+
+// forgetter are Tokens that hold one and can be told that it is good no more.
+type forgetter interface{ Forget(token string) }
 
 // authorized puts the token of the moment on each request.
 type authorized struct {
@@ -81,11 +96,15 @@ func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	token, err := a.tokens.Token(req.Context())
 	if err != nil {
-		return nil, err
+		return nil, &noTokenError{err}
 	}
 	req = req.Clone(req.Context())
 	req.Header.Set("Authorization", "Bearer "+token)
-	return a.next.RoundTrip(req)
+	resp, err := a.next.RoundTrip(req)
+	if held, ok := a.tokens.(forgetter); ok && err == nil && resp.StatusCode == http.StatusUnauthorized {
+		held.Forget(token)
+	}
+	return resp, err
 }
 
 // conditional asks again for what it has seen with If-None-Match: an answer of

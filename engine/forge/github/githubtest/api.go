@@ -18,7 +18,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	api := http.NewServeMux()
 	repo := "/repos/" + Owner + "/" + Repository
 	for pattern, h := range map[string]func(r *http.Request, by User) (int, any){
-		"GET /user":                                      func(_ *http.Request, by User) (int, any) { return 200, profileJSON(by, s.now) },
+		"GET /user":                                      s.getMe,
 		"GET /users/{login}":                             s.getUser,
 		"GET " + repo:                                    func(*http.Request, User) (int, any) { return 200, fullRepoJSON() },
 		"GET " + repo + "/pulls":                         s.listPulls,
@@ -39,8 +39,13 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
-	for pattern, h := range s.settingsRoutes(repo) {
-		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
+	for _, more := range []map[string]func(r *http.Request, by User) (int, any){s.settingsRoutes(repo), s.checkRoutes(repo)} {
+		for pattern, h := range more {
+			api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
+		}
+	}
+	for pattern, h := range s.appRoutes() {
+		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serveApp(w, r, h) })
 	}
 	mux, rest := http.NewServeMux(), http.StripPrefix("/api/v3", api)
 	if wrap != nil {
@@ -50,7 +55,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	mux.HandleFunc("/"+Owner+"/", func(w http.ResponseWriter, r *http.Request) {
 		_, token, _ := r.BasicAuth()
 		s.mu.Lock()
-		_, ok := s.tokens[token]
+		_, ok := s.whose(token)
 		s.mu.Unlock()
 		if !ok {
 			w.Header().Set("WWW-Authenticate", `Basic realm="GitHub"`)
@@ -67,23 +72,42 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Request, by User) (int, any)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	login, ok := s.tokens[strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")]
+	by, ok := s.whose(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "))
 	if !ok {
 		answer(w, http.StatusUnauthorized, object{"message": "Bad credentials"})
 		return
 	}
-	if s.faults.Fail != nil {
-		if code := s.faults.Fail(r); code != 0 {
-			w.Header().Set(Fault, "status")
-			answer(w, code, object{"message": http.StatusText(code)})
-			return
-		}
+	if s.misbehaves(w, r) {
+		return
 	}
-	code, body := h(r, s.users[login])
+	code, body := h(r, by)
 	if list, ok := body.([]object); ok && r.Method == http.MethodGet {
 		body = s.page(w, r, list)
 	}
+	if p, ok := body.(pageOf); ok {
+		body = object{"total_count": len(p.list), p.name: s.page(w, r, p.list)}
+	}
 	answer(w, code, body)
+}
+
+// pageOf is a list that is one field of the answer, beside its length.
+type pageOf struct {
+	name string
+	list []object
+}
+
+// misbehaves plays a fault in place of an answer.
+func (s *Server) misbehaves(w http.ResponseWriter, r *http.Request) bool {
+	if s.faults.Fail == nil {
+		return false
+	}
+	code := s.faults.Fail(r)
+	if code == 0 {
+		return false
+	}
+	w.Header().Set(Fault, "status")
+	answer(w, code, object{"message": http.StatusText(code)})
+	return true
 }
 
 func answer(w http.ResponseWriter, code int, body any) {
@@ -129,6 +153,14 @@ func (s *Server) pathPull(r *http.Request) *pull {
 }
 
 func read(r *http.Request, into any) bool { return json.NewDecoder(r.Body).Decode(into) == nil }
+
+// getMe is whose token it is; that of an installation is nobody's.
+func (s *Server) getMe(_ *http.Request, by User) (int, any) {
+	if _, ok := s.appOf(by); ok {
+		return http.StatusForbidden, object{"message": "Resource not accessible by integration"}
+	}
+	return 200, profileJSON(by, s.now)
+}
 
 func (s *Server) getUser(r *http.Request, _ User) (int, any) {
 	u, ok := s.users[r.PathValue("login")]

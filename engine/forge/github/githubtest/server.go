@@ -45,8 +45,11 @@ type Server struct {
 	dir      string
 	now      time.Time
 	ids      int64
-	users    map[string]User   // by login
-	tokens   map[string]string // token → login
+	users    map[string]User // by login
+	tokens   map[string]pass
+	made     int // tokens of installations
+	apps     []App
+	checks   []*check // oldest first
 	pulls    []*pull
 	statuses map[string][]status // by commit, oldest first
 	activity []activity
@@ -147,7 +150,7 @@ func Start(ctx context.Context, dir string, begin time.Time, files map[string]st
 	}
 	s := &Server{
 		db: db, dir: path, now: begin,
-		users: map[string]User{}, tokens: map[string]string{}, statuses: map[string][]status{},
+		users: map[string]User{}, tokens: map[string]pass{}, statuses: map[string][]status{},
 	}
 	out, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
 	if err != nil {
@@ -197,7 +200,7 @@ func (s *Server) Add(u User, token string) {
 	defer s.mu.Unlock()
 	s.users[u.Login] = u
 	if token != "" {
-		s.tokens[token] = u.Login
+		s.tokens[token] = pass{login: u.Login}
 	}
 }
 
