@@ -69,9 +69,12 @@ func (b *builder) record(p *roleWork) {
 		return b.take()
 	}
 	if works {
-		p.intent = row("the role is being changed", "FALSE")
+		p.intent = row("keep what the role will open", "FALSE")
+		b.add("the role opens that", "UPDATE assent.roles SET settled = TRUE WHERE name = "+literal(name))
+		p.settle = b.take()
+	} else {
+		p.settle = row("keep what the role opens", "TRUE")
 	}
-	p.settle = row("keep what the role opens", "TRUE")
 	b.s.book.roles[name] = bookRole{settled: true, body: p.can, born: born}
 }
 

@@ -59,38 +59,49 @@ func (s *snapshot) readMembers(r *reader, _ *wanted) {
 // readRights reads every privilege on databases, tables and columns.
 func (s *snapshot) readRights(r *reader, _ *wanted) {
 	s.readDatabaseRights(r)
-	r.each("SELECT User, Host, Db, Table_name, Table_priv, Grantor FROM mysql.tables_priv WHERE Table_priv <> ''", func(row []string) error {
+	type place struct {
+		who account
+		at  relName
+	}
+	// A table of which columns alone are granted has a row here, too: it names the grantor.
+	grantors := map[place]string{}
+	r.each("SELECT User, Host, Db, Table_name, Table_priv, Grantor FROM mysql.tables_priv", func(row []string) error {
+		p := place{account{row[0], row[1]}, relName{row[2], row[3]}}
+		grantors[p] = row[5]
+		if row[4] == "" {
+			return nil
+		}
 		privs := strings.Split(strings.ToUpper(row[4]), ",")
 		pass := slices.Contains(privs, "GRANT")
-		for _, p := range privs {
-			if p != "GRANT" {
-				s.rights = append(s.rights, access{
-					grantee: account{row[0], row[1]}, at: relName{row[2], row[3]}, priv: p, grantor: row[5], pass: pass,
-				})
+		for _, priv := range privs {
+			if priv != "GRANT" {
+				s.rights = append(s.rights, access{grantee: p.who, at: p.at, priv: priv, grantor: row[5], pass: pass})
 			}
 		}
 		return nil
 	})
 	type key struct {
-		who  account
-		at   relName
+		place
 		priv string
 	}
 	at := map[key]int{}
-	r.each("SELECT c.User, c.Host, c.Db, c.Table_name, c.Column_name, c.Column_priv, t.Grantor FROM mysql.columns_priv c LEFT JOIN mysql.tables_priv t"+
-		" ON t.Host = c.Host AND t.Db = c.Db AND t.User = c.User AND t.Table_name = c.Table_name ORDER BY 1, 2, 3, 4, 5", func(row []string) error {
-		for _, p := range strings.Split(strings.ToUpper(row[5]), ",") {
-			k := key{account{row[0], row[1]}, relName{row[2], row[3]}, p}
+	r.each("SELECT User, Host, Db, Table_name, Column_name, Column_priv FROM mysql.columns_priv", func(row []string) error {
+		p := place{account{row[0], row[1]}, relName{row[2], row[3]}}
+		for priv := range strings.SplitSeq(strings.ToUpper(row[5]), ",") {
+			k := key{p, priv}
 			i, ok := at[k]
 			if !ok {
 				i = len(s.rights)
 				at[k] = i
-				s.rights = append(s.rights, access{grantee: k.who, at: k.at, priv: p, columns: []string{}, grantor: row[6]})
+				s.rights = append(s.rights, access{grantee: p.who, at: p.at, priv: priv, columns: []string{}, grantor: grantors[p]})
 			}
 			s.rights[i].columns = append(s.rights[i].columns, row[4])
 		}
 		return nil
 	})
+	for _, i := range at {
+		slices.Sort(s.rights[i].columns)
+	}
 	s.sortRights()
 }
 

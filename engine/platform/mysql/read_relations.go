@@ -2,25 +2,28 @@ package mysql
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// lookups bounds the tables that one statement asks for. information_schema
-// opens only the tables that are named by constants, so each has its own SELECT.
-const lookups = 100
+// One statement asks for a number of tables in each of a number of databases.
+// For each SELECT from information_schema the server makes a temporary table,
+// which costs a hundred times what one more name in a list does; it opens the
+// tables alone whose names are in the list. Names are compared as bytes: by its
+// own collation the server takes two spellings of a name for one and looks for
+// the first alone.
+const (
+	maxNames     = 1000
+	maxDatabases = 10
+)
 
 // readRelations reads the tables of the books and of the batch, and everything
 // in the databases of masked views.
 func (s *snapshot) readRelations(r *reader, w *wanted) {
 	s.rels = map[relName]*relation{}
-	var where []string
-	for _, at := range relNames(w.paths) {
-		if _, ok := s.databases[at.database]; ok && !s.systemDatabase(at.database) {
-			where = append(where, "TABLE_SCHEMA = "+literal(at.database)+" AND TABLE_NAME = "+literal(at.name))
-		}
-	}
+	where := s.places(w.paths)
 	s.tables(r, where, func(at relName) bool { return w.paths[at] })
 	s.columns(r, where)
 	s.innodb(r)
@@ -45,6 +48,24 @@ func (s *snapshot) readRelations(r *reader, w *wanted) {
 // viewDigest is the digest of what the server made of a view.
 const viewDigest = "SHA2(CONCAT_WS('|', DEFINER, SECURITY_TYPE, CHECK_OPTION, COLLATION_CONNECTION, VIEW_DEFINITION), 256)"
 
+// places are the conditions that hold for these relations, and none outside
+// their databases.
+func (s *snapshot) places(paths map[relName]bool) []string {
+	names := map[string][]string{}
+	for _, at := range relNames(paths) {
+		if _, ok := s.databases[at.database]; ok && !s.systemDatabase(at.database) {
+			names[at.database] = append(names[at.database], at.name)
+		}
+	}
+	var out []string
+	for _, database := range keys(names) {
+		for some := range slices.Chunk(names[database], maxNames) {
+			out = append(out, "TABLE_SCHEMA = "+literal(database)+" AND CAST(TABLE_NAME AS BINARY) IN ("+literals(some)+")")
+		}
+	}
+	return out
+}
+
 func (s *snapshot) systemDatabase(name string) bool {
 	switch strings.ToLower(name) {
 	case "mysql", "information_schema", "performance_schema", "sys", bookDatabase:
@@ -55,14 +76,12 @@ func (s *snapshot) systemDatabase(name string) bool {
 
 // union runs one query with every condition, some at a time.
 func (s *snapshot) union(r *reader, query string, where []string, fn func(row []string) error) {
-	for len(where) > 0 {
-		n := min(lookups, len(where))
-		parts := make([]string, n)
-		for i, w := range where[:n] {
+	for some := range slices.Chunk(where, maxDatabases) {
+		parts := make([]string, len(some))
+		for i, w := range some {
 			parts[i] = query + " WHERE " + w
 		}
 		r.each(strings.Join(parts, " UNION ALL "), fn)
-		where = where[n:]
 	}
 }
 
