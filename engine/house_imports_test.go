@@ -26,7 +26,7 @@ var mayImport = map[string][]string{
 	"engine/resource":                         {"engine/diag"},
 	"engine/repo":                             {"engine/diag", "engine/resource", "engine/gitdb", "schemas"},
 	"engine/validate":                         {"engine/diag", "engine/resource"},
-	"engine/report":                           {"engine/diag", "engine/resource", "engine/review", "engine/grant"},
+	"engine/report":                           {"engine/diag", "engine/resource", "engine/review", "engine/grant", "engine/audit"},
 	"engine/review":                           {"engine/resource"},
 	"engine/scenario":                         {"engine/diag", "engine/resource", "engine/repo", "engine/review"},
 	"engine/grant":                            {"engine/resource"},

@@ -14,6 +14,7 @@ import (
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/reconcile"
+	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -176,9 +177,8 @@ func (s *demoScript) explained(ctx context.Context) (audit.RequestStatus, []stri
 	if err != nil {
 		return st, nil, err
 	}
-	var buf bytes.Buffer
-	explainRequest(&buf, st)
-	return st, strings.Split(strings.TrimRight(buf.String(), "\n"), "\n"), nil
+	page, err := s.pageFor(ctx, st)
+	return st, strings.Split(strings.TrimRight(report.Screen(page), "\n"), "\n"), err
 }
 
 func (s *demoScript) pendingStep(ctx context.Context) error {

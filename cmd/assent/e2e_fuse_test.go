@@ -76,7 +76,7 @@ func TestFuseEndsAccessWithTheEngineDead(t *testing.T) {
 	case <-time.After(5 * time.Second):
 		t.Error("the session goes on")
 	}
-	holds(t, c.ok("explain", person+"-fine"), "is expired", "revoked: "+person+" in assent_fine_read on lake (record ")
+	holds(t, c.ok("explain", person+"-fine"), "**expired**", "revoked: `"+person+"` in `assent_fine_read` on `lake` (record ")
 	holds(t, c.ok("reconcile", "--once"), "nothing to change")
 	holds(t, c.ok("audit", "verify"), "ledger holds")
 	made := records(t, c.dir)

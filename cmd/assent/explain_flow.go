@@ -4,88 +4,38 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
-	"io"
 	"strings"
-	"time"
 
-	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/repo"
+	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
 
-// explainLosers writes which flows do not count, though somebody stated them.
-func explainLosers(line func(label, format string, args ...any), d review.Determination) {
-	for _, lost := range d.Flow.Inactive {
-		from, place, _ := strings.Cut(lost, " at ")
-		line("inactive", "the flow of %s%s", from, at(place))
+// answersOf are the answers of a request with the questions that they answer:
+// those of the form as it was pinned, whatever it asks now.
+func (w *workspace) answersOf(ctx context.Context, req *resource.AccessRequest, facts *review.Facts) ([]report.Answer, error) {
+	form, err := w.pinnedForm(ctx, req, facts)
+	if err != nil {
+		return nil, err
 	}
-}
-
-// explainDeadlines writes what happens to a request that nobody decides.
-func explainDeadlines(line func(label, format string, args ...any), d review.Determination) {
-	if d.Deadlines == nil {
-		return
-	}
-	when := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-	if t := d.Deadlines.NextReminder; !t.IsZero() {
-		line("reminder", "due %s", when(t))
-	}
-	if t := d.Deadlines.EscalateAt; !t.IsZero() {
-		var to []string
-		for _, s := range d.Deadlines.EscalateTo {
-			to = append(to, audit.SubjectText(s))
-		}
-		since := ""
-		if !d.DecidedAt.Before(t) {
-			since = "since "
-		}
-		line("escalates", "to %s, %s%s", strings.Join(to, ", "), since, when(t))
-	}
-	if t := d.Deadlines.LapseAt; !t.IsZero() {
-		line("lapses", "%s, when nobody has decided by then", when(t))
-	}
-}
-
-// writeAnswers writes the answers of a request below the questions that they
-// answer: those of the form as it was pinned, whatever it asks now.
-func (w *workspace) writeAnswers(ctx context.Context, out io.Writer, s audit.RequestStatus, text string) error {
-	r, problems, err := repo.Decode(s.File, "", []byte(text))
-	req, ok := r.(*resource.AccessRequest)
-	if err != nil || problems.HasErrors() || !ok {
-		return err
-	}
-	form, err := w.pinnedForm(ctx, req, s.Facts)
-	if err != nil || form == nil {
-		return err
-	}
-	fmt.Fprintf(out, "# %s, as it was filled in\n", formTitle(form))
-	for _, q := range form.Spec.Questions {
-		answer := strings.Join(resource.AnswerTexts(req.Spec.Answers[q.ID]), ", ")
-		if answer == "" && q.Type == resource.QuestionAccessDuration {
-			answer = string(req.Spec.Duration)
-			if req.Spec.Until.Stated() {
-				answer = "until " + string(req.Spec.Until)
+	var out []report.Answer
+	if form != nil {
+		for _, q := range form.Spec.Questions {
+			answer := strings.Join(resource.AnswerTexts(req.Spec.Answers[q.ID]), ", ")
+			if answer == "" && q.Type == resource.QuestionAccessDuration {
+				answer = string(req.Spec.Duration)
+				if req.Spec.Until.Stated() {
+					answer = "until " + string(req.Spec.Until)
+				}
+			}
+			if answer != "" {
+				out = append(out, report.Answer{Question: q.Title, Text: answer})
 			}
 		}
-		if answer != "" {
-			fmt.Fprintf(out, "%s\n  %s\n", q.Title, answer)
-		}
 	}
-	if a := req.Spec.Agreement; a != nil && a.Accepted {
-		fmt.Fprintf(out, "accepted: %s\n", a.Name)
-	}
-	fmt.Fprintln(out)
-	return nil
-}
-
-func formTitle(f *resource.RequestForm) string {
-	if f.Metadata.Title != "" {
-		return f.Metadata.Title
-	}
-	return f.Metadata.Name
+	return out, nil
 }
 
 // pinnedForm finds the form with the digest that a request pins: on main, at the

@@ -106,8 +106,8 @@ func TestGovernanceIsExplainedTracedAndWeighed(t *testing.T) {
 	has(t, out, "1 of 1 past determinations of requests would come out otherwise\n",
 		"ana-customer-orders, record 5: temporarily-approved until", "-> pending", "now: waiting for an approval for permission GOVERNANCE")
 	out, _ = assent("explain", "stricter")
-	has(t, out, "forms/analytics.yaml", "permission GOVERNANCE: waits for omar", "directory/users/omar.yaml:14:3",
-		"steward named in forms/analytics.yaml: waits for kim or lea or raj", "forms/analytics.yaml:27:3", "for forms/analytics.yaml\n")
+	has(t, out, "forms/analytics.yaml", "`permission GOVERNANCE`: waits for `omar`", "directory/users/omar.yaml:14:3",
+		"`steward named in forms/analytics.yaml`: waits for `kim` or `lea` or `raj`", "forms/analytics.yaml:27:3", "for `forms/analytics.yaml`\n")
 	out, _ = assent("policy", "trace", "stricter")
 	has(t, out, "a governance, judged at", "forms/analytics.yaml (changed RequestForm)", "permissions.needs", "assent/permissions.rego:")
 	for _, tc := range []struct{ id, file, from, to, want string }{

@@ -93,8 +93,8 @@ func TestPreviewOfAGovernanceChangeTellsWhoLosesAndGains(t *testing.T) {
 			t.Errorf("%q is missing in:\n%s", want, out.String())
 		}
 	}
-	comment := s.render(t.Context())(*st.Facts, *st.Judgement)
-	for _, want := range []string{"Who would lose or gain access", "| `ana` | `warehouse/shop/public/orders` |"} {
+	comment := s.render()(t.Context(), *st.Facts, *st.Judgement).Markdown
+	for _, want := range []string{"who would lose or gain access", "| `ana` | `warehouse/shop/public/orders` |"} {
 		if !strings.Contains(comment, want) {
 			t.Errorf("%q is missing in:\n%s", want, comment)
 		}
@@ -103,7 +103,7 @@ func TestPreviewOfAGovernanceChangeTellsWhoLosesAndGains(t *testing.T) {
 	if st, err = s.standing(t.Context(), resource.Name(same)); err != nil {
 		t.Fatal(err)
 	}
-	if comment := s.render(t.Context())(*st.Facts, *st.Judgement); !strings.Contains(comment, "Nobody would lose or gain access") {
+	if comment := s.render()(t.Context(), *st.Facts, *st.Judgement).Markdown; !strings.Contains(comment, "nobody would lose or gain access") {
 		t.Errorf("a change of words says:\n%s", comment)
 	}
 }
@@ -127,8 +127,8 @@ func TestCommentOnARequestShowsWhatItWouldGive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	comment := s.render(t.Context())(*st.Facts, *st.Judgement)
-	want := "| `ben` | `warehouse/shop/public/customers` | no access | read; clear `id`, `name`, `country`; masked `email`, `phone` |"
+	comment := s.render()(t.Context(), *st.Facts, *st.Judgement).Markdown
+	want := "+ read  shop.public.customers  ben  clear id, name, country; masked email, phone"
 	if !strings.Contains(comment, want) {
 		t.Errorf("%q is missing in:\n%s", want, comment)
 	}

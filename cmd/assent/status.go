@@ -225,9 +225,15 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 	if err != nil {
 		return nil, err
 	}
+	return statuses(judged.Head.Set, facts, judged.Judgement), nil
+}
+
+// statuses is how each request of a judged pull request stands; head holds them.
+func statuses(head *resource.Set, facts review.Facts, judged review.Judgement) []audit.RequestStatus {
+	id := facts.PullRequest
 	var out []audit.RequestStatus
 	for _, d := range judged.Determinations {
-		j := judged.Judgement
+		j := judged
 		j.Determinations = []review.Determination{d}
 		s := audit.RequestStatus{
 			Request: d.Request, State: audit.StatePending, Reason: d.Reason, File: d.File,
@@ -245,15 +251,15 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 		if d.Outcome.Grants() {
 			s.Reason = "agreed, not merged yet: " + d.Reason
 		}
-		if req, ok := resource.Get[*resource.AccessRequest](judged.Head.Set, resource.KindAccessRequest, d.Request); ok {
+		if req, ok := resource.Get[*resource.AccessRequest](head, resource.KindAccessRequest, d.Request); ok {
 			s.Describe(req)
 		}
 		out = append(out, s)
 	}
 	if len(out) == 0 {
-		out = append(out, audit.RequestStatus{Request: resource.Name(id), State: audit.StatePending, Reason: judged.Reason, PullRequest: id, Judgement: &judged.Judgement, Facts: &facts})
+		out = append(out, audit.RequestStatus{Request: resource.Name(id), State: audit.StatePending, Reason: judged.Reason, PullRequest: id, Judgement: &judged, Facts: &facts})
 	}
-	return out, nil
+	return out
 }
 
 // standing is how one request stands. A pending change of it comes first.

@@ -221,7 +221,7 @@ func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, erro
 	}
 	judge := w.judge()
 	return &determine.Determiner{
-		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: w.render(ctx),
+		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: w.render(),
 		Approvals: approvals(w, &audit.Auditor{DB: w.db, Ledger: l, Judge: judge}),
 	}, nil
 }

@@ -32,8 +32,9 @@ type Determiner struct {
 	// Approvals are the approvals in force now, proven; it is asked only where a
 	// rule of the organisation reads what people hold.
 	Approvals func(context.Context) (grant.Determinations, error)
-	// Render makes the text for people that is published on the pull request.
-	Render func(review.Facts, review.Judgement) string
+	// Render makes what people are shown of a pull request; its Head and Judgement
+	// are filled in.
+	Render func(context.Context, review.Facts, review.Judgement) forge.Report
 
 	mu   sync.Mutex
 	book book
@@ -191,10 +192,11 @@ func (d *Determiner) shut(ctx context.Context, result Result, facts review.Facts
 }
 
 func (d *Determiner) publish(ctx context.Context, facts review.Facts, j review.Judgement) error {
-	report := forge.Report{Head: facts.Head, Judgement: j}
+	var report forge.Report
 	if d.Render != nil {
-		report.Markdown = d.Render(facts, j)
+		report = d.Render(ctx, facts, j)
 	}
+	report.Head, report.Judgement = facts.Head, j
 	if err := d.Forge.Publish(ctx, facts.PullRequest, report); err != nil {
 		return fmt.Errorf("publish %s: %w", facts.PullRequest, err)
 	}

@@ -86,9 +86,31 @@ type Forge interface {
 	Close(ctx context.Context, id, reason string) error
 }
 
+// MaxText is how long the text of a Report may be, in bytes, so that every forge
+// can show the whole of it next to what it adds itself.
+const MaxText = 48_000
+
 // Report is what a forge shows about a pull request.
 type Report struct {
 	Head      string
 	Judgement review.Judgement
 	Markdown  string // the whole text for people
+	// Key is what people must learn of at once. Where it and the head are as they
+	// were, a forge may leave an older text standing for a day. Markdown where
+	// empty.
+	Key string
+	// State is how it stands, in a word or two, for a label; Line says it with who
+	// can move it on; Why is the tree of rules. A forge does without where empty.
+	State, Line, Why string
+	// Ask are the people whose review is still needed and who may give it.
+	Ask []review.Actor
+	// History renders earlier results, which a forge may keep; nil for none.
+	History func([]Past) string
+}
+
+// Past is one earlier result of a pull request.
+type Past struct {
+	At    time.Time `json:"at"`
+	State string    `json:"state"`
+	Line  string    `json:"line"`
 }

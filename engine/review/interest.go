@@ -43,6 +43,12 @@ func interestsIn(d directory, f Facts, reqs ...*resource.AccessRequest) interest
 	return in
 }
 
+// Interested are the people who may not decide on some requests of a pull request,
+// each with why: "is the requester". People are those of base.
+func Interested(base *resource.Set, f Facts, reqs ...*resource.AccessRequest) map[resource.Name]string {
+	return interestsIn(newDirectory(base), f, reqs...)
+}
+
 func (in interests) actors(d directory, why string, actors ...Actor) {
 	for _, a := range actors {
 		for _, name := range d.suspects(a) {
