@@ -25,15 +25,16 @@ func newSetupCmd(g *global) *cobra.Command {
 		Short: "Print the script that gives the engine an account with the least rights",
 		Long: "Prints what an administrator of the platform runs once. It connects to nothing and\n" +
 			"the script holds no password. The schemas are those of the connection's sources,\n" +
-			"levels and discover patterns, unless --schema names them; who makes tables there\n" +
-			"is what its levels list as creators, unless --creator does.",
+			"levels and discover patterns, unless --schema names them; who makes tables in each\n" +
+			"is what its level and those above it list as creators, unless --creator names\n" +
+			"who does in all of them.",
 		Example: "  assent setup warehouse\n  assent setup warehouse --creator etl --schema sales --schema finance > setup.sql",
 		Args:    cobra.ExactArgs(1),
 		RunE:    func(cmd *cobra.Command, args []string) error { return runSetup(cmd.Context(), g, args[0], o) },
 	}
 	cmd.Flags().StringVar(&o.account, "account", "assent", "name of the engine's account")
 	cmd.Flags().StringArrayVar(&o.schemas, "schema", nil, "a schema, on MariaDB and MySQL a database, that the engine is to govern; may be repeated")
-	cmd.Flags().StringArrayVar(&o.creators, "creator", nil, "an account that makes tables there; may be repeated")
+	cmd.Flags().StringArrayVar(&o.creators, "creator", nil, "an account that makes tables in all of them; may be repeated")
 	return cmd
 }
 
@@ -51,12 +52,14 @@ func runSetup(ctx context.Context, g *global, name string, o setupOptions) error
 	if !ok {
 		return usageErrorf("its documentation says how to make an account", "setup cannot be written for platform %s", c.Spec.Platform)
 	}
-	p := platform.Preparation{Account: o.account, Database: c.Spec.Endpoint.Database, Schemas: o.schemas, Creators: o.creators}
+	p := platform.Preparation{Account: o.account, Database: c.Spec.Endpoint.Database, Schemas: o.schemas, Creators: map[string][]string{}}
 	if len(p.Schemas) == 0 {
 		p.Schemas = schemasOf(snapshot.Set, c, kind.parts-2)
 	}
-	if len(p.Creators) == 0 {
-		p.Creators = creatorsOf(c)
+	for _, s := range p.Schemas {
+		if p.Creators[s] = o.creators; len(o.creators) == 0 {
+			p.Creators[s] = creatorsOf(c, kind.parts-2, s)
+		}
 	}
 	if len(p.Schemas) == 0 {
 		return usageErrorf("name them with --schema, or in discover.include", "connection %s says nothing of its schemas", name)
@@ -69,11 +72,14 @@ func runSetup(ctx context.Context, g *global, name string, o setupOptions) error
 	return err
 }
 
-// creatorsOf are the creators that the levels of a connection list, in order.
-func creatorsOf(c *resource.Connection) []string {
+// creatorsOf are the creators that the levels of a connection list for a schema,
+// at its own level or above it, in order. Schemas are the given part of each path.
+func creatorsOf(c *resource.Connection, part int, schema string) []string {
 	var out []string
 	for _, l := range c.Spec.Levels {
-		out = append(out, l.Creators...)
+		if parts := strings.Split(l.Path, "/"); l.Path == "" || len(parts) <= part || parts[part] == schema {
+			out = append(out, l.Creators...)
+		}
 	}
 	slices.Sort(out)
 	return slices.Compact(out)

@@ -190,8 +190,9 @@ type Preparation struct {
 	Account  string
 	Database string
 	Schemas  []string
-	// Creators are the accounts that make tables there; theirs are covered, too.
-	Creators []string
+	// Creators are, by schema, the accounts that make tables there; theirs are
+	// covered, too.
+	Creators map[string][]string
 }
 
 // Describer says what a connection reaches.

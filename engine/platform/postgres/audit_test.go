@@ -141,16 +141,23 @@ func TestEngineIsNoMemberOfWhatItMakes(t *testing.T) {
 
 func TestSetupCoversWhatCreatorsMakeLater(t *testing.T) {
 	f := newFixture(t)
-	mustExec(t, f.admin, `CREATE ROLE maker LOGIN PASSWORD '`+consumerPassword+`'`, `CREATE SCHEMA "Lab 1" AUTHORIZATION maker`)
-	text, err := f.p.Prepare(platform.Preparation{Account: "other engine", Database: f.db, Schemas: []string{"Lab 1"}, Creators: []string{"maker"}})
+	mustExec(t, f.admin, `CREATE ROLE maker LOGIN PASSWORD '`+consumerPassword+`'`, `CREATE SCHEMA "Lab 1" AUTHORIZATION maker`,
+		`CREATE SCHEMA elsewhere AUTHORIZATION maker`)
+	text, err := f.p.Prepare(platform.Preparation{
+		Account: "other engine", Database: f.db, Schemas: []string{"Lab 1", "elsewhere"}, Creators: map[string][]string{"Lab 1": {"maker"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	mustExec(t, f.admin, text, `SET ROLE maker`, `CREATE TABLE "Lab 1".later (id int)`, `RESET ROLE`)
-	var may bool
+	mustExec(t, f.admin, text, `SET ROLE maker`, `CREATE TABLE "Lab 1".later (id int)`, `CREATE TABLE elsewhere.later (id int)`, `RESET ROLE`)
+	var may, more bool
 	err = f.admin.QueryRow(t.Context(), `SELECT has_table_privilege('other engine', '"Lab 1".later', 'SELECT WITH GRANT OPTION')`).Scan(&may)
 	if err != nil || !may {
 		t.Errorf("the engine may not open what the creator made: %v", err)
+	}
+	err = f.admin.QueryRow(t.Context(), `SELECT has_table_privilege('other engine', 'elsewhere.later', 'SELECT')`).Scan(&more)
+	if err != nil || more || !strings.Contains(text, `are not covered in "elsewhere": `) {
+		t.Errorf("the engine reads what a creator made where none was named: %v, %v\n%s", more, err, text)
 	}
 	if strings.Contains(text, "PASSWORD '") {
 		t.Errorf("a password is in it:\n%s", text)

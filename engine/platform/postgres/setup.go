@@ -18,19 +18,26 @@ func (*Postgres) Prepare(o platform.Preparation) (string, error) {
 	}
 	var b strings.Builder
 	b.WriteString("-- For the owner of the database or a superuser, once, connected to it.\n" + setup)
-	for _, creator := range o.Creators {
-		if !nameable(creator) {
-			return "", fmt.Errorf("write setup: %q cannot be a name", creator)
-		}
-		for _, s := range o.Schemas {
+	for _, s := range o.Schemas {
+		for _, creator := range o.Creators[s] {
+			if !nameable(creator) {
+				return "", fmt.Errorf("write setup: %q cannot be a name", creator)
+			}
 			fmt.Fprintf(&b, "ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %s GRANT %s ON TABLES TO %s WITH GRANT OPTION;\n",
 				ident(creator), ident(s), tablePrivileges, ident(o.Account))
 			fmt.Fprintf(&b, "ALTER DEFAULT PRIVILEGES FOR ROLE %s IN SCHEMA %s GRANT USAGE ON SEQUENCES TO %s WITH GRANT OPTION;\n",
 				ident(creator), ident(s), ident(o.Account))
 		}
 	}
-	if len(o.Creators) == 0 {
-		b.WriteString("-- Tables that roles other than you make later are not covered: name these roles as creators.\n")
+	var uncovered []string
+	for _, s := range o.Schemas {
+		if len(o.Creators[s]) == 0 {
+			uncovered = append(uncovered, ident(s))
+		}
+	}
+	if len(uncovered) > 0 {
+		b.WriteString("-- Tables that roles other than you make later are not covered in " + oneLine(strings.Join(uncovered, ", ")) +
+			": name these roles as creators.\n")
 	}
 	b.WriteString("-- Then give the account a password, in psql: \\password " + ident(o.Account) + "\n")
 	return b.String(), nil
