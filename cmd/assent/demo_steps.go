@@ -57,7 +57,7 @@ func (s *demoScript) round(ctx context.Context) (sum string, lines []string, err
 	}
 	rep, err := r.Once(ctx)
 	var buf bytes.Buffer
-	writeRound(&buf, rep)
+	writeRound(&buf, rep, writeMode)
 	return summary(rep), strings.Split(strings.TrimSpace(buf.String()), "\n"), err
 }
 

@@ -37,6 +37,7 @@ func TestObjectsThatAreNotAsDeclared(t *testing.T) {
 		harm, mend string
 		change     func([]byte) []byte // of the file of p00
 		says       []string
+		status     string // of the request meanwhile, where it says so
 	}{
 		{
 			name: "a role of the name that is not ours", harm: "CREATE ROLE assent_new_read", mend: "DROP ROLE assent_new_read",
@@ -44,11 +45,13 @@ func TestObjectsThatAreNotAsDeclared(t *testing.T) {
 		},
 		{
 			name: "a table that is dropped", harm: "DROP TABLE public.new CASCADE", mend: "CREATE TABLE public.new (id text, mail text)",
-			says: []string{"[pending no-such-object]", "shop.public.new does not exist: create it, or remove the data source"},
+			says:   []string{"[pending no-such-object]", "shop.public.new does not exist: create it, or remove the data source"},
+			status: "partly applied on warehouse: no-such-object: shop.public.new does not exist: create it, or remove the data source",
 		},
 		{
 			name: "a column that is renamed", harm: "ALTER TABLE public.new RENAME mail TO email", mend: "ALTER TABLE public.new RENAME email TO mail",
-			says: []string{"[pending no-such-column]", "shop.public.new has no column mail: add it, or correct the data source"},
+			says:   []string{"[pending no-such-column]", "shop.public.new has no column mail: add it, or correct the data source"},
+			status: "partly applied on warehouse: no-such-column: shop.public.new has no column mail: add it, or correct the data source",
 		},
 		{
 			name:   "an account's name that the server would cut",
@@ -69,6 +72,9 @@ func TestObjectsThatAreNotAsDeclared(t *testing.T) {
 		}
 		out, _ := c.ends(exitPartial, "reconcile", "--once")
 		holds(t, out, tt.says...)
+		if tt.status != "" {
+			holds(t, c.ok("status"), tt.status)
+		}
 		if tt.mend != "" {
 			s.exec(tt.mend)
 		}
@@ -79,6 +85,7 @@ func TestObjectsThatAreNotAsDeclared(t *testing.T) {
 		if got := c.readers("new"); !slices.Equal(got, []string{"p00", "p01"}) {
 			t.Errorf("%s: mended, %v read new", tt.name, got)
 		}
+		lacks(t, c.ok("status"), "partly")
 	}
 	holds(t, c.ok("audit", "verify"), "ledger holds")
 }

@@ -90,9 +90,14 @@ func runReconcile(ctx context.Context, g *global, once bool, pace reconcile.Pace
 		rep, err := r.Once(ctx)
 		return g.finishRound(rep, err)
 	}
+	told := modeTeller{}
 	r.OnRound = func(rep reconcile.Report, err error) {
 		if err != nil || rep.Changes() > 0 || !rep.Settled() {
-			_ = g.finishRound(rep, err) // written; the next round tries again
+			_ = g.finish(rep, err, told.write) // written; the next round tries again
+		} else if g.output != "json" {
+			for _, c := range rep.Connections {
+				told.write(g.stdout, c)
+			}
 		}
 	}
 	err = r.Run(ctx, pace)
@@ -103,12 +108,16 @@ func runReconcile(ctx context.Context, g *global, once bool, pace reconcile.Pace
 }
 
 func (g *global) finishRound(rep reconcile.Report, err error) error {
+	return g.finish(rep, err, writeMode)
+}
+
+func (g *global) finish(rep reconcile.Report, err error, mode func(io.Writer, reconcile.Connection)) error {
 	if g.output == "json" {
 		if werr := g.writeJSON(rep); werr != nil {
 			return werr
 		}
 	} else if err == nil || rep.Changes() > 0 {
-		writeRound(g.stdout, rep)
+		writeRound(g.stdout, rep, mode)
 	}
 	if err != nil {
 		return &exitError{code: exitPartial, err: err, hint: "nothing is lost: the next round goes on from what the platforms really hold"}
@@ -162,10 +171,10 @@ func writePlan(out io.Writer, rep reconcile.Report) {
 	if rep.Changes() == 0 && !anyHeld(rep) {
 		fmt.Fprintln(out, "nothing to change")
 	}
-	writeTail(out, rep)
+	writeTail(out, rep, writeMode)
 }
 
-func writeRound(out io.Writer, rep reconcile.Report) {
+func writeRound(out io.Writer, rep reconcile.Report, mode func(io.Writer, reconcile.Connection)) {
 	writeFrozen(out, rep)
 	for _, c := range rep.Connections {
 		for _, s := range c.Steps {
@@ -190,7 +199,7 @@ func writeRound(out io.Writer, rep reconcile.Report) {
 	if rep.Changes() == 0 && !anyHeld(rep) {
 		fmt.Fprintln(out, "nothing to change")
 	}
-	writeTail(out, rep)
+	writeTail(out, rep, mode)
 }
 
 func writeFrozen(out io.Writer, rep reconcile.Report) {
@@ -217,9 +226,9 @@ func writeHeld(out io.Writer, held *plan.LimitError) {
 	}
 }
 
-func writeTail(out io.Writer, rep reconcile.Report) {
+func writeTail(out io.Writer, rep reconcile.Report, mode func(io.Writer, reconcile.Connection)) {
 	for _, c := range rep.Connections {
-		writeMode(out, c)
+		mode(out, c)
 	}
 	for _, c := range rep.Connections {
 		fmt.Fprint(out, accountText(c.Name, c.Account))

@@ -7,6 +7,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/reconcile"
+	"github.com/assent-dev/assent/engine/resource"
 )
 
 // writeMode says what the mode of a connection leaves to people, and what is open
@@ -35,6 +36,19 @@ func writeMode(out io.Writer, c reconcile.Connection) {
 			break
 		}
 		fmt.Fprintf(out, "%s: its mode leaves this to people: %s\n", c.Name, changeText(change))
+	}
+}
+
+// modeTeller says what the modes leave to people where that is other than the
+// round before told, by connection.
+type modeTeller map[resource.Name]string
+
+func (m modeTeller) write(out io.Writer, c reconcile.Connection) {
+	var b strings.Builder
+	writeMode(&b, c)
+	if text := b.String(); text != m[c.Name] {
+		m[c.Name] = text
+		fmt.Fprint(out, text)
 	}
 }
 

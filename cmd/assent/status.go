@@ -120,7 +120,7 @@ func nowText(s audit.RequestStatus) string {
 	var parts []string
 	for _, g := range s.Grants {
 		text := fmt.Sprintf("%s on %s", g.State, g.Connection)
-		if g.State == "failing" {
+		if g.State == "failing" || g.State == "partly applied" {
 			text += ": " + g.Detail
 		}
 		parts = append(parts, text)

@@ -48,7 +48,7 @@ func Chain(list []RequestStatus) {
 	}
 }
 
-func (a *Auditor) takeRecord(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
+func (a *Auditor) takeRecord(all map[resource.Name]*RequestStatus, short shortfalls, v ledger.Verified) error {
 	switch v.Type {
 	case ledger.TypeDetermination:
 		body, err := v.Determination()
@@ -66,11 +66,14 @@ func (a *Auditor) takeRecord(all map[resource.Name]*RequestStatus, v ledger.Veri
 			s.Reason = body.Reason
 		}
 	case ledger.TypeApplied, ledger.TypeRevoked:
-		return takeEffect(all, v)
+		return takeEffect(all, short, v)
 	case ledger.TypeObservation:
 		body, err := v.Observation()
 		if err != nil {
 			return fmt.Errorf("read record %d: %w", v.Seq, err)
+		}
+		if role, detail, ok := strings.Cut(body.Detail, ": "); ok && v.Subject.Request == "" && v.Subject.PlanDigest != "" && strings.HasPrefix(role, partlyPrefix) {
+			short[v.Subject.Connection+" "+strings.TrimPrefix(role, partlyPrefix)] = body.Code + ": " + detail
 		}
 		if who, detail, ok := strings.Cut(body.Detail, ": "); ok && v.Subject.Request != "" && v.Subject.Connection != "" {
 			s := statusOf(all, resource.Name(v.Subject.Request))
@@ -87,6 +90,16 @@ func (a *Auditor) takeRecord(all map[resource.Name]*RequestStatus, v ledger.Veri
 // who would be let in where, and why not.
 func Failing(g grant.Grant, why string) string {
 	return g.Principal + " in " + g.RoleName() + ": " + why
+}
+
+// shortfalls holds why a role is not carried out in full, by connection and role.
+type shortfalls map[string]string
+
+const partlyPrefix = "part of "
+
+// Partly is the text of an observation that a role opens less than it should.
+func Partly(role grant.RoleKey, why string) string {
+	return partlyPrefix + role.RoleName() + ": " + why
 }
 
 // takeDetermination takes what a record says of a request. A change of an
@@ -144,12 +157,13 @@ func (a *Auditor) recall(s *RequestStatus, v ledger.Verified) error {
 	return nil
 }
 
-func takeEffect(all map[resource.Name]*RequestStatus, v ledger.Verified) error {
+func takeEffect(all map[resource.Name]*RequestStatus, short shortfalls, v ledger.Verified) error {
 	body, err := v.Effect()
 	if err != nil {
 		return fmt.Errorf("read record %d: %w", v.Seq, err)
 	}
 	if body.Principal == "" {
+		delete(short, v.Subject.Connection+" "+body.Role) // the role is as it should be, or gone
 		return nil
 	}
 	g := GrantStatus{

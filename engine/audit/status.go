@@ -69,7 +69,7 @@ type GrantStatus struct {
 	Connection resource.Name `json:"connection"`
 	Role       string        `json:"role"`
 	Principal  string        `json:"principal"`
-	State      string        `json:"state"` // waiting, applied, residual, revoked; failing, where the platform could not
+	State      string        `json:"state"` // waiting, applied, partly applied, residual, revoked; failing, where the platform could not
 	Until      time.Time     `json:"until,omitzero"`
 	Record     uint64        `json:"record,omitempty"`
 	Detail     string        `json:"detail,omitempty"`
@@ -82,12 +82,12 @@ func (a *Auditor) Requests(ctx context.Context, set *resource.Set, main gitdb.OI
 	if err != nil {
 		return nil, err
 	}
-	all := map[resource.Name]*RequestStatus{}
+	all, short := map[resource.Name]*RequestStatus{}, shortfalls{}
 	for v, err := range a.Ledger.Replay(ctx) {
 		if err != nil {
 			return nil, fmt.Errorf("replay ledger: %w", err)
 		}
-		if err := a.takeRecord(all, v); err != nil {
+		if err := a.takeRecord(all, short, v); err != nil {
 			return nil, err
 		}
 	}
@@ -102,6 +102,7 @@ func (a *Auditor) Requests(ctx context.Context, set *resource.Set, main gitdb.OI
 	var out []RequestStatus
 	for _, s := range all {
 		s.settle(set, c, wish, now)
+		s.weaken(short)
 		s.notice(set, c, now)
 		out = append(out, *s)
 	}
@@ -156,6 +157,16 @@ func SubjectText(s resource.Subject) string {
 		return "service account " + string(s.ServiceAccount)
 	default:
 		return string(s.User)
+	}
+}
+
+// weaken tells of grants whose role opens less than it should.
+func (s *RequestStatus) weaken(short shortfalls) {
+	for i := range s.Grants {
+		g := &s.Grants[i]
+		if why, ok := short[string(g.Connection)+" "+g.Role]; ok && g.State == "applied" {
+			g.State, g.Detail = "partly applied", why
+		}
 	}
 }
 

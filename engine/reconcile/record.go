@@ -199,9 +199,13 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 	}
 	for _, t := range rd.targets {
 		for _, o := range t.outcomes {
+			subject := ledger.Subject{Connection: string(t.connection.Ref().Name), PlanDigest: ledger.Digest(plan.Digest([]plan.Change{o.Change}))}
+			if o.Change.Action == plan.Provision && lasts(o) {
+				add(subject, string(o.Code), "%s", audit.Partly(o.Change.RoleKey(), o.Detail))
+			}
 			for _, name := range lasting(o) {
-				add(ledger.Subject{Request: string(name), Connection: string(t.connection.Ref().Name), PlanDigest: ledger.Digest(plan.Digest([]plan.Change{o.Change}))},
-					string(o.Code), "%s", audit.Failing(*o.Change.Grant, o.Detail))
+				subject.Request = string(name)
+				add(subject, string(o.Code), "%s", audit.Failing(*o.Change.Grant, o.Detail))
 			}
 		}
 	}
@@ -231,11 +235,17 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 	return out, ctx.Err()
 }
 
+// lasts reports whether a change did not come about, or not in full, for a reason
+// that only people can remove.
+func lasts(o platform.Outcome) bool {
+	reasons := []platform.Code{platform.NoAccount, platform.NoObject, platform.NoColumn, platform.NotOurs, platform.NoRight, platform.Unsupported}
+	return (o.Status == platform.Failed || o.Status == platform.Pending) && slices.Contains(reasons, o.Code)
+}
+
 // lasting are the requests that an outcome leaves without a grant for a reason
 // that only people can remove; what may pass by itself is tried again in silence.
 func lasting(o platform.Outcome) []resource.Name {
-	reasons := []platform.Code{platform.NoAccount, platform.NoObject, platform.NoColumn, platform.NotOurs, platform.NoRight, platform.Unsupported}
-	if o.Change.Action != plan.Allow || o.Status != platform.Failed && o.Status != platform.Pending || !slices.Contains(reasons, o.Code) {
+	if o.Change.Action != plan.Allow || !lasts(o) {
 		return nil
 	}
 	var out []resource.Name
