@@ -39,6 +39,8 @@ type run struct {
 	touched map[memberKey]bool
 	// shut are the roles whose provision failed: nobody joins them now.
 	shut map[string]*fault
+	// changed are the relations that statements of this Apply were made for.
+	changed map[relName]bool
 	// had are the relations of roles as they were before the batch.
 	had map[string][]relName
 	// waited is the time that retries took so far.
@@ -47,13 +49,17 @@ type run struct {
 
 // Apply implements platform.Platform. It takes one advisory lock for the
 // database, and every transaction moves an epoch that only the holder knows,
-// so that an engine which lost its session can no longer write.
+// so that an engine which lost its session can no longer write. What the batch
+// touched is read back before anything is said to be applied. A table that it
+// had no need to touch counts as it was read at the start, under the lock: what
+// somebody else changes there meanwhile shows in the next round.
 func (p *Postgres) Apply(ctx context.Context, batch platform.Batch) ([]platform.Outcome, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	r := &run{
 		p: p, batch: batch, want: wantedBy(batch.Changes),
 		seen: map[int]work{}, touched: map[memberKey]bool{}, shut: map[string]*fault{}, had: map[string][]relName{},
+		changed: map[relName]bool{},
 	}
 	for _, c := range batch.Changes {
 		r.out = append(r.out, platform.Outcome{
@@ -194,7 +200,7 @@ func (r *run) reread(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.s, r.b = s, &builder{s: s}
+	r.s, r.b = s, &builder{s: s, changed: r.changed}
 	return nil
 }
 

@@ -20,6 +20,10 @@ type builder struct {
 	single bool
 	// touched are the memberships that the statements change, or the rows of them.
 	touched map[memberKey]bool
+	// changed, where set, gets the relations that the statements change.
+	changed map[relName]bool
+	// moves are those of the batch, once asked for.
+	moves *moves
 }
 
 func (b *builder) touch(role, account string) {
@@ -29,11 +33,23 @@ func (b *builder) touch(role, account string) {
 	b.touched[memberKey{role, account}] = true
 }
 
+// change notes that a statement changes a relation, or what may be done with it.
+func (b *builder) change(at relName) {
+	if b.changed != nil {
+		b.changed[at] = true
+	}
+}
+
 func (b *builder) add(why, text string) { b.steps = append(b.steps, step{why: why, text: text}) }
 
 // row adds a row to a statement that takes many.
 func (b *builder) row(into *rows, key, text string) {
 	b.steps = append(b.steps, step{into: into, key: key, text: text})
+}
+
+// cells adds a row to a statement that takes many as arrays.
+func (b *builder) cells(into *rows, key string, cells ...string) {
+	b.steps = append(b.steps, step{into: into, key: key, cells: cells})
 }
 
 // cut ends what belongs together: the next statement may come in another
@@ -169,6 +185,7 @@ func (b *builder) grantColumns(why, to string, r *relation, priv string, columns
 	if len(missing) == 0 {
 		return
 	}
+	b.change(r.relName)
 	b.privilege(grantVerb, privilege{why, priv, b.s.wants.list(missing), "TABLE"}, r.quoted(), to)
 	b.s.holds(to, r, access{priv: priv, columns: missing})
 }
@@ -177,6 +194,7 @@ func (b *builder) grantTable(why, to string, r *relation, priv string) {
 	if r.held(to).table[priv] {
 		return
 	}
+	b.change(r.relName)
 	b.privilege(grantVerb, privilege{why, priv, nil, "TABLE"}, r.quoted(), to)
 	b.s.holds(to, r, access{priv: priv})
 }
@@ -186,6 +204,7 @@ func (b *builder) keepOnly(why, from string, r *relation, want *held) {
 	if r.direct[from].empty() || b.s.same(r.direct[from], want) {
 		return
 	}
+	b.change(r.relName)
 	h := r.direct[from].clone()
 	for _, priv := range keys(h.table) {
 		if !want.table[priv] {
@@ -261,9 +280,10 @@ func toJSON(v any) string {
 	return string(text)
 }
 
+// instant is a time as an element of an array.
 func instant(t time.Time) string {
 	if t.IsZero() {
 		return "NULL"
 	}
-	return literal(t.UTC().Format(time.RFC3339)) + "::timestamptz"
+	return element(t.UTC().Format(time.RFC3339))
 }

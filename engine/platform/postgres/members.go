@@ -49,7 +49,8 @@ func (b *builder) allow(key grant.RoleKey, grants []grant.Grant) (map[int]*fault
 
 var memberRows = &rows{
 	why:    "keep until when and why",
-	before: "INSERT INTO assent.member (role, account, not_after, requests) VALUES ",
+	before: "INSERT INTO assent.member (role, account, not_after, requests) SELECT * FROM ",
+	types:  []string{"text", "text", "timestamptz", "text"},
 	after:  " ON CONFLICT (role, account) DO UPDATE SET not_after = EXCLUDED.not_after, requests = EXCLUDED.requests, ending = false",
 }
 
@@ -107,8 +108,7 @@ func (b *builder) memberRow(name string, g grant.Grant) {
 	}
 	b.touch(name, g.Principal)
 	b.s.book.setMember(k, bookMember{notAfter: g.NotAfter, requests: g.Requests})
-	b.row(memberRows, name+"\x00"+g.Principal,
-		"("+literal(name)+", "+literal(g.Principal)+", "+instant(g.NotAfter)+", "+literal(toJSON(g.Requests))+")")
+	b.cells(memberRows, name+"\x00"+g.Principal, element(name), element(g.Principal), instant(g.NotAfter), element(toJSON(g.Requests)))
 }
 
 // sameRefs also tells no list from an empty one: the books keep which it was.
@@ -163,20 +163,32 @@ func (b *builder) leave(r *role, accounts []string) []string {
 }
 
 var (
+	roleAndAccount = []string{"text", "text"}
+
 	endingRows = &rows{
 		why:    "keep whose sessions are still to end",
-		before: "INSERT INTO assent.member (role, account, not_after, requests, ending) VALUES ",
-		after:  " ON CONFLICT (role, account) DO UPDATE SET not_after = NULL, requests = 'null', ending = true",
+		before: "UPDATE assent.member m SET not_after = NULL, requests = 'null', ending = true FROM ",
+		types:  roleAndAccount,
+		after:  " AS v (role, account) WHERE m.role = v.role AND m.account = v.account",
+	}
+	// endingStrangers are members that the books do not know.
+	endingStrangers = &rows{
+		why:    "keep whose sessions are still to end",
+		before: "INSERT INTO assent.member (role, account, not_after, requests, ending) SELECT role, account, NULL, 'null', true FROM ",
+		types:  roleAndAccount,
+		after:  " AS v (role, account) ON CONFLICT (role, account) DO UPDATE SET not_after = NULL, requests = 'null', ending = true",
 	}
 	strangerRows = &rows{
 		why:    "forget who is no member",
-		before: "DELETE FROM assent.member m USING (VALUES ",
-		after:  ") AS v (role, account) WHERE NOT m.ending AND m.role = v.role AND m.account = v.account",
+		before: "DELETE FROM assent.member m USING ",
+		types:  roleAndAccount,
+		after:  " AS v (role, account) WHERE NOT m.ending AND m.role = v.role AND m.account = v.account",
 	}
 	settledRows = &rows{
 		why:    "forget who has left",
-		before: "DELETE FROM assent.member m USING (VALUES ",
-		after:  ") AS v (role, account) WHERE m.ending AND m.role = v.role AND m.account = v.account",
+		before: "DELETE FROM assent.member m USING ",
+		types:  roleAndAccount,
+		after:  " AS v (role, account) WHERE m.ending AND m.role = v.role AND m.account = v.account",
 	}
 )
 
@@ -188,10 +200,14 @@ func (b *builder) ending(name string, accounts, gone []string) {
 		_, left := slices.BinarySearch(gone, a)
 		switch {
 		case left:
-			b.row(endingRows, name+"\x00"+a, "("+literal(name)+", "+literal(a)+", NULL, 'null', true)")
+			into := endingRows
+			if !ok {
+				into = endingStrangers
+			}
+			b.cells(into, name+"\x00"+a, element(name), element(a))
 			b.s.book.setMember(k, bookMember{ending: true})
 		case ok && !have.ending:
-			b.row(strangerRows, name+"\x00"+a, "("+literal(name)+", "+literal(a)+")")
+			b.cells(strangerRows, name+"\x00"+a, element(name), element(a))
 			b.s.book.dropMember(k)
 		}
 	}
@@ -201,12 +217,12 @@ func (b *builder) ending(name string, accounts, gone []string) {
 // hold on to a role they have left: on PostgreSQL 15 any (SET ROLE), later those
 // inside a transaction (an open cursor), or whose state the engine may not see.
 func (s *snapshot) endSessions(accounts []string) platform.Statement {
-	quoted := make([]string, len(accounts))
+	elements := make([]string, len(accounts))
 	for i, a := range accounts {
-		quoted[i] = literal(a)
+		elements[i] = element(a)
 	}
-	text := "SELECT usename::text, count(*) FILTER (WHERE pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE usename IN (" +
-		strings.Join(quoted, ", ") + ") AND datname = current_database() AND pid <> pg_backend_pid()"
+	text := "SELECT usename::text, count(*) FILTER (WHERE pg_terminate_backend(pid, 2000)) FROM pg_stat_activity WHERE usename = ANY (" +
+		literal("{"+strings.Join(elements, ",")+"}") + "::name[]) AND datname = current_database() AND pid <> pg_backend_pid()"
 	if s.version >= 160000 {
 		text += " AND (xact_start IS NOT NULL OR state IS NULL)"
 	}
@@ -217,9 +233,9 @@ func (s *snapshot) endSessions(accounts []string) platform.Statement {
 // transaction after that which took the access away.
 func (b *builder) settled(name string, accounts []string) {
 	for _, a := range accounts {
-		b.row(settledRows, name+"\x00"+a, "("+literal(name)+", "+literal(a)+")")
+		b.cells(settledRows, name+"\x00"+a, element(name), element(a))
 		b.s.book.dropMember(memberKey{name, a})
-		b.noTimer(jobName(memberKey{name, a}))
+		b.noTimer(memberKey{name, a})
 	}
 }
 

@@ -51,7 +51,12 @@ func (m moves) waits(c plan.Change) bool {
 // move lets people who leave a role into the other one in the same
 // transaction, where that role is there already and stays as it is. What keeps
 // somebody out is told when the batch comes to the grant itself.
-func (b *builder) move(p part, changes []plan.Change, m moves) {
+func (b *builder) move(p part, changes []plan.Change) {
+	if b.moves == nil {
+		m := movesOf(changes)
+		b.moves = &m
+	}
+	m := *b.moves
 	for _, i := range p.at {
 		if to := m.target(changes[i]); to != nil && !m.provisioned[to.RoleKey] && b.s.roles[b.s.roleName(to.RoleKey)] != nil {
 			_, _ = b.allow(to.RoleKey, []grant.Grant{*to})

@@ -59,6 +59,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/resource"
 )
@@ -92,6 +93,8 @@ type Postgres struct {
 	conn *pgx.Conn
 	// timers says that the last read could use pg_cron.
 	timers bool
+	// bodies are the roles of the books that the last read decoded, by their text.
+	bodies map[string]grant.Role
 	// closed is set for good by Close.
 	closed bool
 	// notices are what the server said during the last statement.

@@ -66,6 +66,11 @@ func literal(s string) string {
 	return quoted
 }
 
+var elementEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// element quotes a string that checkText accepts as one of an array's text.
+func element(s string) string { return `"` + elementEscapes.Replace(s) + `"` }
+
 // viewName is the name of the view that stands for a table. It depends on the
 // path alone and differs for different paths: a table of schema public keeps
 // its name, another is schema__table, and where that would be ambiguous or too

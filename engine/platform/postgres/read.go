@@ -2,12 +2,12 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"slices"
-	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/assent-dev/assent/engine/grant"
 )
 
 // read takes a snapshot in one REPEATABLE READ, READ ONLY transaction.
@@ -22,6 +22,7 @@ func (p *Postgres) read(ctx context.Context, w wanted) (*snapshot, error) {
 	}
 	defer func() { _ = tx.Rollback(ctx) }()
 	s := &snapshot{connection: p.cfg.Connection}
+	w.known, w.bodies = p.bodies, map[string]grant.Role{}
 	steps := []func(context.Context, pgx.Tx, *wanted) error{
 		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readNames, s.readColumns, s.readAids, s.readTimers,
 	}
@@ -30,7 +31,7 @@ func (p *Postgres) read(ctx context.Context, w wanted) (*snapshot, error) {
 			return nil, p.whole("read", err)
 		}
 	}
-	p.timers = s.timers.usable
+	p.timers, p.bodies = s.timers.usable, w.bodies
 	return s, p.whole("read", tx.Commit(ctx))
 }
 
@@ -89,13 +90,18 @@ func (s *snapshot) bookTaken(ctx context.Context, tx pgx.Tx) error {
 
 func (s *snapshot) readBookRows(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	b := s.book
-	var name, account, body, schemaName string
+	var name, body, schemaName string
 	var oid uint32
 	err := each(ctx, tx, `SELECT name, oid, body FROM assent.role`, nil, []any{&name, &oid, &body}, func() error {
-		role, err := decodeRole(body)
+		role, known := w.known[body]
+		var err error
+		if !known {
+			role, err = decodeRole(body)
+		}
 		if err != nil || role.Connection != s.connection || name != role.RoleName() && name != s.apart(role.RoleKey) {
 			return nil //nolint:nilerr // edited by hand: the role's own mark says what it is, and the row is written anew
 		}
+		w.bodies[body] = role
 		for _, o := range role.Objects {
 			w.paths[relName{o.Path[1], o.Path[2]}] = true
 		}
@@ -115,50 +121,44 @@ func (s *snapshot) readBookRows(ctx context.Context, tx pgx.Tx, w *wanted) error
 	if err != nil {
 		return err
 	}
-	var until *time.Time
-	var m bookMember
-	return each(ctx, tx, `SELECT role, account, not_after, requests, ending FROM assent.member`, nil,
-		[]any{&name, &account, &until, &body, &m.ending}, func() error {
-			n := bookMember{ending: m.ending}
-			if until != nil {
-				n.notAfter = until.UTC()
-			}
-			if json.Unmarshal([]byte(body), &n.requests) != nil {
-				n.requests = nil // edited by hand: it differs from what is wanted, and is written anew
-			}
-			b.setMember(memberKey{name, account}, n)
-			return nil
-		})
+	if w.again != nil {
+		return nil
+	}
+	return s.readBookMembers(ctx, tx)
 }
 
+const (
+	bootstrapOID = 10    // the superuser that the cluster was made with
+	firstOID     = 16384 // of what people made
+)
+
+// readRoles reads all roles as one row, since they may be many thousands.
 func (s *snapshot) readRoles(ctx context.Context, tx pgx.Tx, w *wanted) error {
-	s.roles = map[string]*role{}
-	var r role
-	var login, inherit, createdb, createrole, replication, bypass bool
-	err := each(ctx, tx, `
-		SELECT r.oid, r.rolname, coalesce(d.description, ''), r.rolsuper, r.oid < 16384 AND r.oid <> 10,
-		       r.rolcanlogin, r.rolinherit, r.rolcreatedb, r.rolcreaterole, r.rolreplication, r.rolbypassrls
+	var oids []uint32
+	var names, comments []string
+	var attributes []int16
+	err := tx.QueryRow(ctx, `
+		SELECT coalesce(array_agg(r.oid), '{}'), coalesce(array_agg(r.rolname::text), '{}'),
+		       coalesce(array_agg(CASE WHEN starts_with(r.rolname, 'assent_') OR r.oid = ANY ($2::oid[])
+		         THEN coalesce(shobj_description(r.oid, 'pg_authid'), '') ELSE '' END), '{}'),
+		       coalesce(array_agg((r.rolcanlogin::int + 2 * r.rolinherit::int + 4 * r.rolcreatedb::int + 8 * r.rolcreaterole::int
+		         + 16 * r.rolreplication::int + 32 * r.rolbypassrls::int + 64 * r.rolsuper::int)::int2), '{}')
 		FROM pg_roles r
-		LEFT JOIN pg_shdescription d ON d.objoid = r.oid AND d.classoid = 'pg_authid'::regclass
-		WHERE starts_with(r.rolname, 'assent_') OR r.rolname = ANY ($1) OR r.oid = ANY ($2::oid[])`, []any{w.accounts, s.bookOIDs()},
-		[]any{&r.oid, &r.name, &r.comment, &r.super, &r.predefined, &login, &inherit, &createdb, &createrole, &replication, &bypass},
-		func() error {
-			n := r
-			n.inherits = inherit
-			for _, a := range []struct {
-				set bool
-				off string
-			}{
-				{login, "NOLOGIN"}, {inherit, "NOINHERIT"}, {createdb, "NOCREATEDB"}, {createrole, "NOCREATEROLE"},
-				{replication, "NOREPLICATION"}, {bypass, "NOBYPASSRLS"}, {r.super, "NOSUPERUSER"},
-			} {
-				if a.set {
-					n.altered = append(n.altered, a.off)
-				}
+		WHERE starts_with(r.rolname, 'assent_') OR r.rolname = ANY ($1) OR r.oid = ANY ($2::oid[])`, w.accounts, s.bookOIDs(),
+	).Scan(&oids, &names, &comments, &attributes)
+	s.roles = make(map[string]*role, len(oids))
+	all := make([]role, len(oids))
+	for i := range all {
+		r := &all[i]
+		*r = role{oid: oids[i], name: names[i], comment: comments[i], predefined: oids[i] < firstOID && oids[i] != bootstrapOID}
+		r.inherits, r.super = attributes[i]&2 != 0, attributes[i]&64 != 0
+		for bit, off := range roleAttributes {
+			if attributes[i]&(1<<bit) != 0 {
+				r.altered = append(r.altered, off)
 			}
-			s.roles[n.name] = &n
-			return nil
-		})
+		}
+		s.roles[r.name] = r
+	}
 	if err != nil || s.book == nil {
 		return err
 	}
@@ -206,30 +206,6 @@ func (s *snapshot) booked(name string) string {
 		return b
 	}
 	return name
-}
-
-func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error {
-	options := "true, true, $1::oid IS NOT NULL AND $2::bool IS NOT NULL" // before 16 the grantor means nothing
-	if s.version >= 160000 {
-		options = "m.inherit_option, m.set_option, m.grantor = $1::oid OR $2::bool AND m.grantor = 10"
-	}
-	var of, account string
-	var m membership
-	return each(ctx, tx, `
-		SELECT r.rolname, a.rolname, m.grantor, m.admin_option, `+options+`
-		FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid JOIN pg_roles a ON a.oid = m.member
-		WHERE starts_with(r.rolname, 'assent_') OR starts_with(a.rolname, 'assent_') OR r.oid = ANY ($3::oid[])
-		ORDER BY r.rolname, a.rolname, m.grantor`, []any{s.engineID, s.engineSuper, s.bookOIDs()},
-		[]any{&of, &account, &m.grantorID, &m.admin, &m.inherit, &m.set, &m.privileged}, func() error {
-			m.account = account
-			if r := s.roles[s.booked(of)]; r != nil {
-				r.members = append(r.members, m)
-			}
-			if r := s.roles[s.booked(account)]; r != nil {
-				r.joined = append(r.joined, of)
-			}
-			return nil
-		})
 }
 
 func (s *snapshot) readSchemas(ctx context.Context, tx pgx.Tx, _ *wanted) error {

@@ -11,8 +11,8 @@ import (
 // says in names who holds what.
 func (s *snapshot) readColumns(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	var oids []uint32
-	for n, r := range s.rels {
-		if w.paths[n] || r.access.columns != nil || r.access.table != nil && s.mentionsUs(r) {
+	for _, r := range s.ordered {
+		if w.again != nil || w.paths[r.relName] || r.access.columns != nil || r.access.table != nil && s.mentionsUs(r) {
 			oids = append(oids, r.oid)
 		}
 	}

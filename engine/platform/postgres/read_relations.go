@@ -32,8 +32,20 @@ type accessList struct {
 	items []grantItem
 }
 
-func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, _ *wanted) error {
+// readRelations reads the relations: all, or those that are wanted again, and
+// then takes the others over from the snapshot before.
+func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	s.rels, s.byOID, s.holders = map[relName]*relation{}, map[uint32]*relation{}, map[string]*relations{}
+	only, args := "", []any{bookSchema}
+	if w.again != nil {
+		s.rels, s.holders, s.wants, s.matches = w.before.rels, w.before.holders, w.before.wants, w.before.matches
+		var schemas, names []string
+		for at := range w.again {
+			delete(s.rels, at)
+			schemas, names = append(schemas, at.schema), append(names, at.name)
+		}
+		only, args = " AND (n.nspname, c.relname) IN (SELECT * FROM unnest($2::name[], $3::name[]))", append(args, schemas, names)
+	}
 	var r relation
 	defer func() { slices.SortFunc(s.ordered, func(a, b *relation) int { return a.compare(b.relName) }) }()
 	return each(ctx, tx, `
@@ -43,7 +55,7 @@ func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, _ *wanted) erro
 		         encode(sha256(convert_to(pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, ''), 'UTF8')), 'hex') ELSE '' END
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
-		  AND n.nspname NOT IN ('information_schema', $1)`, []any{bookSchema},
+		  AND n.nspname NOT IN ('information_schema', $1)`+only, args,
 		[]any{&r.oid, &r.schema, &r.name, (*kindByte)(&r.kind), &r.ownerID, &r.comment, &r.def}, func() error {
 			n := r
 			s.rels[n.relName], s.byOID[n.oid] = &n, &n
@@ -54,7 +66,11 @@ func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, _ *wanted) erro
 
 // readAccess reads every access list of relations and columns: one row for
 // each list that differs, with all that have it.
-func (s *snapshot) readAccess(ctx context.Context, tx pgx.Tx, _ *wanted) error {
+func (s *snapshot) readAccess(ctx context.Context, tx pgx.Tx, w *wanted) error {
+	of, args := func(string) string { return "" }, []any(nil)
+	if w.again != nil {
+		of, args = func(oid string) string { return " AND " + oid + " = ANY ($1::oid[])" }, []any{keys(s.byOID)}
+	}
 	const exploded = `
 		SELECT x.grantors, x.grantees, x.privs, x.grantable, g.rels, g.nums
 		FROM g CROSS JOIN LATERAL (
@@ -68,7 +84,7 @@ func (s *snapshot) readAccess(ctx context.Context, tx pgx.Tx, _ *wanted) error {
 	var nums []int16
 	ids := 0
 	read := func(sql string, use func(r *relation, i int, list *accessList)) error {
-		return each(ctx, tx, sql, nil, []any{&grantors, &grantees, &privs, &grantable, &rels, &nums}, func() error {
+		return each(ctx, tx, sql, args, []any{&grantors, &grantees, &privs, &grantable, &rels, &nums}, func() error {
 			ids++
 			list := &accessList{id: ids, items: itemsOf(grantors, grantees, privs, grantable)}
 			for i, oid := range rels {
@@ -80,14 +96,14 @@ func (s *snapshot) readAccess(ctx context.Context, tx pgx.Tx, _ *wanted) error {
 		})
 	}
 	err := read(`
-		WITH g AS (SELECT relacl AS acl, array_agg(oid) AS rels, NULL::int2[] AS nums FROM pg_class WHERE relacl IS NOT NULL GROUP BY relacl)`+exploded,
+		WITH g AS (SELECT relacl AS acl, array_agg(oid) AS rels, NULL::int2[] AS nums FROM pg_class WHERE relacl IS NOT NULL`+of("oid")+` GROUP BY relacl)`+exploded,
 		func(r *relation, _ int, list *accessList) { r.access.table = list })
 	if err != nil {
 		return err
 	}
 	return read(`
 		WITH g AS (SELECT attacl AS acl, array_agg(attrelid) AS rels, array_agg(attnum) AS nums
-			FROM pg_attribute WHERE attacl IS NOT NULL AND NOT attisdropped GROUP BY attacl)`+exploded,
+			FROM pg_attribute WHERE attacl IS NOT NULL AND NOT attisdropped`+of("attrelid")+` GROUP BY attacl)`+exploded,
 		func(r *relation, i int, list *accessList) {
 			r.access.columns = append(r.access.columns, columnAccess{nums[i], list})
 		})
@@ -114,7 +130,7 @@ func (s *snapshot) readNames(ctx context.Context, tx pgx.Tx, _ *wanted) error {
 		}
 	}
 	seen := map[*accessList]bool{}
-	for _, r := range s.rels {
+	for _, r := range s.ordered {
 		all[r.ownerID], actors[r.ownerID] = true, true
 		if t := r.access.table; t != nil && !seen[t] {
 			seen[t] = true
@@ -173,7 +189,7 @@ func (s *snapshot) resolve() {
 			m.grantor, m.grantorOK = s.name(m.grantorID), s.acts[m.grantorID]
 		}
 	}
-	for _, r := range s.rels {
+	for _, r := range s.ordered {
 		r.owner = s.name(r.ownerID)
 	}
 }

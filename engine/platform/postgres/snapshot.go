@@ -27,7 +27,7 @@ type snapshot struct {
 	uses    map[string][]*schema // by role, the schemas whose use we gave it
 	rels    map[relName]*relation
 	byOID   map[uint32]*relation
-	ordered []*relation           // those that were read
+	ordered []*relation           // those that were read, in order
 	holders map[string]*relations // where a role may hold something by our hand
 	book    *book                 // nil before the first Apply
 	salted  bool                  // the owner of the views may read the salt
@@ -61,6 +61,10 @@ type role struct {
 	// member and anybody find members by account; see has and holds.
 	member, anybody map[string]bool
 }
+
+// roleAttributes take away, in the order of the bits that readRoles asks for,
+// what a group role of ours must not have.
+var roleAttributes = [...]string{"NOLOGIN", "NOINHERIT", "NOCREATEDB", "NOCREATEROLE", "NOREPLICATION", "NOBYPASSRLS", "NOSUPERUSER"}
 
 // membership is one row of pg_auth_members, seen from the role.
 type membership struct {
@@ -167,12 +171,19 @@ type wanted struct {
 	accounts []string
 	paths    map[relName]bool
 	writes   bool // of a role that writes
+	// again narrows the snapshot to these relations, where set: the others stay
+	// as before has them, and nobody's rows in the books are read.
+	again  map[relName]bool
+	before *snapshot
+	// known are the roles of the books that the last read decoded, by their text,
+	// and bodies those of this one.
+	known, bodies map[string]grant.Role
 }
 
 func wantedBy(changes []plan.Change) wanted {
 	w := wanted{paths: map[relName]bool{}}
 	for _, c := range changes {
-		if c.Grant != nil && nameable(c.Grant.Principal) {
+		if c.Grant != nil && c.Action != plan.Revoke && nameable(c.Grant.Principal) {
 			w.accounts = append(w.accounts, c.Grant.Principal)
 		}
 		for _, r := range []*grant.Role{c.Role, c.PriorRole} {

@@ -153,7 +153,7 @@ func (b *builder) timer(k memberKey, end time.Time) bool {
 		return false
 	}
 	if end.IsZero() {
-		return b.noTimer(jobName(k))
+		return b.noTimer(k)
 	}
 	name, at, text := jobName(k), jobTime(end), b.s.jobText(k)
 	want := digest(at + "\n" + text)
@@ -165,8 +165,10 @@ func (b *builder) timer(k memberKey, end time.Time) bool {
 	return true
 }
 
-// noTimer takes a job away where there is one.
-func (b *builder) noTimer(name string) bool {
+// noTimer takes the job of a membership away where there is one.
+func (b *builder) noTimer(k memberKey) bool { return len(b.s.timers.jobs) > 0 && b.noJob(jobName(k)) }
+
+func (b *builder) noJob(name string) bool {
 	if _, ok := b.s.timers.jobs[name]; !ok {
 		return false
 	}
@@ -190,7 +192,7 @@ func (b *builder) tidy() {
 		}
 	}
 	for _, name := range keys(b.s.timers.jobs) {
-		if left > 0 && !wanted[name] && b.noTimer(name) {
+		if left > 0 && !wanted[name] && b.noJob(name) {
 			left--
 		}
 	}

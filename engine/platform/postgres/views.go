@@ -102,6 +102,7 @@ func (b *builder) view(name, schemaName string, o grant.Object) error {
 		}
 		b.dropView(at)
 	}
+	b.change(at)
 	b.checkPatterns(o)
 	b.add("mask "+dotted(o.Path), text)
 	v := ident(at.schema, at.name)
@@ -146,6 +147,7 @@ func (s *snapshot) intact(r *relation, role, text string) bool {
 }
 
 func (b *builder) dropView(at relName) {
+	b.change(at)
 	if r := b.s.rels[at]; r != nil && r.kind == 'v' {
 		b.add("the view is no longer right", "DROP VIEW "+ident(at.schema, at.name))
 		delete(b.s.rels, at)

@@ -201,7 +201,7 @@ func (b *builder) buildPart(action plan.Action, p part, changes []plan.Change, w
 	case plan.Revoke:
 		err := b.revoke(p.key, accountsOf(p, changes))
 		if err == nil {
-			b.move(p, changes, movesOf(changes))
+			b.move(p, changes)
 		}
 		return err
 	case plan.Retire:
@@ -234,7 +234,7 @@ func (b *builder) buildRest(u unit, changes []plan.Change, w *work) {
 		}
 		name := b.s.roleName(p.key)
 		for _, a := range accounts {
-			b.noTimer(jobName(memberKey{name, a}))
+			b.noTimer(memberKey{name, a})
 		}
 		leaving := b.leavers(name, accounts)
 		b.settled(name, leaving)
