@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/forge/github"
@@ -31,7 +32,7 @@ func (w *workspace) openGitHub(tokens github.Tokens, look bool) (*github.GitHub,
 	owner, name, _ := strings.Cut(at.Repository, "/")
 	cfg := github.Config{
 		Repo: w.settings.Spec.ID, Owner: owner, Name: name, ID: at.ID, Branch: w.settings.Spec.MainBranch(),
-		API: at.API, Engine: at.Engine, Look: look, Method: github.Method(at.Method), Tokens: tokens, DB: w.db, Now: w.now,
+		API: at.API, Engine: at.Engine, OnCall: w.onCall, Look: look, Method: github.Method(at.Method), Tokens: tokens, DB: w.db, Now: w.now,
 	}
 	if w.hub != nil {
 		cfg.API, cfg.Git = w.hub.URL, w.hub.GitURL()
@@ -115,7 +116,12 @@ func (w *workspace) engineForge(ctx context.Context) (*github.GitHub, error) {
 		return nil, err
 	}
 	w.upstream = g.Remote
-	return g, w.reload(ctx)
+	if err := w.reload(ctx); err != nil && w.offline == nil {
+		return nil, err
+	} else if err != nil {
+		w.offline(err)
+	}
+	return g, nil
 }
 
 // follow moves main and the ledger forward to where the forge has them.
@@ -140,8 +146,16 @@ type sharedLedger struct {
 
 var _ ledger.Shared = (*sharedLedger)(nil)
 
+// How long the forge may take, so that an expiry does not wait for one that hangs.
+const (
+	pullTime = 20 * time.Second
+	pushTime = time.Minute
+)
+
 // Pull implements ledger.Shared.
 func (s *sharedLedger) Pull(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, pullTime)
+	defer cancel()
 	if _, err := s.db.Follow(ctx, s.remote, s.branch); err != nil {
 		return fmt.Errorf("pull the ledger: %w", err)
 	}
@@ -150,6 +164,8 @@ func (s *sharedLedger) Pull(ctx context.Context) error {
 
 // Push implements ledger.Shared.
 func (s *sharedLedger) Push(ctx context.Context, was, now gitdb.OID) error {
+	ctx, cancel := context.WithTimeout(ctx, pushTime)
+	defer cancel()
 	if err := s.db.Push(ctx, s.remote, s.branch, was, now); err != nil {
 		return fmt.Errorf("push the ledger: %w", err)
 	}

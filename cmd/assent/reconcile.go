@@ -206,6 +206,9 @@ func writeFrozen(out io.Writer, rep reconcile.Report) {
 	if rep.Frozen != "" {
 		fmt.Fprintf(out, "FROZEN: only due expiries are carried out: %s\n", rep.Frozen)
 	}
+	if rep.Stale != "" {
+		fmt.Fprintf(out, "STALE: main may have moved on: %s\n", rep.Stale)
+	}
 	for _, p := range rep.Problems {
 		fmt.Fprintf(out, "  %s\n", p)
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/forge/github/githubtest"
 	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
@@ -38,6 +39,8 @@ type workspace struct {
 	approved func(context.Context) (grant.Determinations, error) // once something asked
 	upstream func() gitdb.Remote                                 // where main and the ledger are followed from; nil where they are our own
 	hub      *githubtest.Server                                  // of the demo, in place of what assent.yaml names
+	offline  func(error)                                         // hears that the forge cannot be reached at the start; nil where that is an error
+	onCall   func(github.Call)                                   // hears of every request to the forge's API
 }
 
 // trust is what the engine pins outside the repository.
@@ -242,10 +245,14 @@ func (w *workspace) reconciler(ctx context.Context, needKey bool) (*reconcile.Re
 	if hub != nil {
 		a.Ledger.Share(w.sharedLedger(hub))
 	}
-	return &reconcile.Reconciler{
+	r := &reconcile.Reconciler{
 		DB: w.db, Loader: w.loader, Branch: w.settings.Spec.MainBranch(), Custodian: a, Ledger: a.Ledger,
 		Key: key, Open: w.openPlatform, Now: w.now, HighWater: w.path("high-water.json"),
-	}, nil
+	}
+	if hub != nil {
+		r.Follow = w.follow
+	}
+	return r, nil
 }
 
 // engineKey loads one of the engine's own keys: from the file that env names,

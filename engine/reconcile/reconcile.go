@@ -129,6 +129,8 @@ type Report struct {
 	Stale   string    `json:"stale,omitempty"`
 	Records int       `json:"records"` // appended to the ledger
 	Next    time.Time `json:"next,omitzero"`
+	// Took is how long Run had it take.
+	Took time.Duration `json:"-"`
 }
 
 // Changes counts what was planned or done.

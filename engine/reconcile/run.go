@@ -27,7 +27,9 @@ func (r *Reconciler) Run(ctx context.Context, pace Pace) error {
 	inRound, cancel := graced(ctx, pace.Grace)
 	defer cancel()
 	for {
+		began := r.Now()
 		report, err := r.Once(inRound)
+		report.Took = r.Now().Sub(began)
 		if inRound.Err() != nil {
 			return ctx.Err()
 		}

@@ -197,8 +197,9 @@ func (s *Sweeper) Looked(pullRequest string, err error) {
 	}
 }
 
-// Run sweeps at once, at every interval, and whenever asked to, until ctx ends.
-func (s *Sweeper) Run(ctx context.Context, asked <-chan struct{}) error {
+// Run sweeps at once, at every interval, and whenever asked to, until ctx ends:
+// true asks for everything to be looked at.
+func (s *Sweeper) Run(ctx context.Context, asked <-chan bool) error {
 	all := false
 	for {
 		if sweep := s.Once(ctx, all); sweep.Err != nil && ctx.Err() == nil {
@@ -211,9 +212,8 @@ func (s *Sweeper) Run(ctx context.Context, asked <-chan struct{}) error {
 			return nil
 		case <-timer.C:
 			all = false
-		case <-asked:
+		case all = <-asked:
 			timer.Stop()
-			all = true
 		}
 	}
 }
