@@ -88,7 +88,7 @@ func (l *roundLog) connection(c reconcile.Connection, round *edge.Round, note fu
 	}
 	if c.Held != nil {
 		undone = true
-		note(name + ": held: " + c.Held.Error() + "; look at it, then `assent confirm " + string(c.Held.Digest) + " --reason …`")
+		note(name + ": held: " + c.Held.Error() + "; look at it, then `assent confirm " + c.Held.Digest + " --reason …`")
 	}
 	if undone {
 		round.Unsettled++

@@ -54,6 +54,7 @@ type Server struct {
 	statuses map[string][]status // by commit, oldest first
 	activity []activity
 	comments []*comment
+	hook     *sender // of webhooks; nil where nobody takes them
 
 	// Faults are how it misbehaves, looked at in each request.
 	faults Faults
@@ -187,7 +188,10 @@ func Behind(ctx context.Context, wrap func(http.Handler) http.Handler) context.C
 }
 
 // Close stops it.
-func (s *Server) Close() { s.http.Close() }
+func (s *Server) Close() {
+	s.Unhook()
+	s.http.Close()
+}
 
 // GitURL is where the repository is cloned from.
 func (s *Server) GitURL() string {
@@ -214,6 +218,7 @@ func (s *Server) Misbehave(f Faults) {
 // tick is a later second each time: GitHub's times are whole seconds.
 func (s *Server) tick() time.Time {
 	s.now = s.now.Add(time.Second)
+	s.poked()
 	return s.now
 }
 

@@ -126,7 +126,7 @@ func (s *Server) pullJSON(p *pull, whole bool) object {
 	o := object{
 		"id": 1000 + p.number, "node_id": node("PR", int64(p.number)), "number": p.number, "title": p.title, "state": state,
 		"body": textOrNull(p.body), "user": userJSON(p.author), "locked": false, "draft": false,
-		"created_at": stamp(p.created), "updated_at": stamp(s.now), "closed_at": stampOrNull(p.closed), "merged_at": nil,
+		"created_at": stamp(p.created), "updated_at": stamp(s.updated(p)), "closed_at": stampOrNull(p.closed), "merged_at": nil,
 		"merge_commit_sha": textOrNull(string(p.mergeCommit)), "assignee": nil, "assignees": []any{}, "milestone": nil, "labels": []any{},
 		"requested_reviewers": []any{}, "requested_teams": []any{}, "author_association": "MEMBER", "auto_merge": nil,
 		"head": side(p.headRef, p.head), "base": side(p.base, base),
