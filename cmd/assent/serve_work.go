@@ -68,10 +68,10 @@ func (s *serving) prepareDetermining(ctx context.Context, at string) error {
 func oneAtATime(d *determine.Determiner) {
 	var mu sync.Mutex
 	if render := d.Render; render != nil {
-		d.Render = func(f review.Facts, j review.Judgement) string {
+		d.Render = func(ctx context.Context, f review.Facts, j review.Judgement) forge.Report {
 			mu.Lock()
 			defer mu.Unlock()
-			return render(f, j)
+			return render(ctx, f, j)
 		}
 	}
 	if approvals := d.Approvals; approvals != nil {
