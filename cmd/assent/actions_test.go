@@ -198,6 +198,7 @@ func TestActionsDetermineAndReconcile(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(hub.Close)
+	hub.Live(time.Now, time.Sleep)
 	hub.Add(githubtest.User{ID: 99, Login: "engine", Type: "User"}, "engine-token")
 	hub.Add(githubtest.User{ID: 101, Login: "gia", Type: "User"}, "gia-token")
 	hub.Add(githubtest.User{ID: 102, Login: "kim", Type: "User"}, "kim-token")

@@ -127,10 +127,12 @@ type codeowners struct {
 	governance []string
 	lines      []string
 	silent     map[resource.Name]bool // would be asked, and have no account
+	people     map[resource.Name]bool // who are asked about something
+	automatic  bool                   // some requests are approved by rule
 }
 
 func codeownersFor(s *resource.Set, now time.Time) *codeowners {
-	c := &codeowners{set: s, now: now, silent: map[resource.Name]bool{}}
+	c := &codeowners{set: s, now: now, silent: map[resource.Name]bool{}, people: map[resource.Name]bool{}}
 	governors := c.holders(resource.PermissionGovernance)
 	c.governance = c.logins(governors)
 	c.owned("*", governors)
@@ -168,6 +170,7 @@ func (c *codeowners) product(name resource.Name) {
 	c.owned("/products/"+string(name)+".yaml", managers)
 	folder := "/requests/" + string(name) + "/"
 	flow, err := resource.Flow(c.set, &resource.AccessRequest{Spec: resource.AccessRequestSpec{Type: resource.DataAccess, Target: target}}, c.now)
+	c.automatic = c.automatic || err == nil && flow.Mode == resource.ReviewAutomatic
 	switch {
 	case err != nil:
 		c.owned(folder, nil)
@@ -209,6 +212,9 @@ func (c *codeowners) able(names ...resource.Name) []resource.Name {
 // owned adds a pattern. Where nobody of the people has an account, those with
 // GOVERNANCE are asked: a pattern without owners would ask nobody at all.
 func (c *codeowners) owned(pattern string, people []resource.Name) {
+	for _, name := range people {
+		c.people[name] = true
+	}
 	owners := c.logins(people)
 	if len(owners) == 0 {
 		owners = c.governance

@@ -15,17 +15,37 @@ import (
 )
 
 func newDoctorCmd(g *global) *cobra.Command {
-	return &cobra.Command{
+	var (
+		onGitHub bool
+		ruleset  string
+	)
+	cmd := &cobra.Command{
 		Use:   "doctor [CONNECTION…]",
 		Short: "Check each connection and the engine's own account, with the fix for each finding",
 		Long: "Connects to each platform, in every mode, and changes nothing: whether it can be\n" +
 			"reached, what it is, whether it proves who it is, what it can do, and what is wrong\n" +
 			"with the engine's own account there.\n\n" +
 			"It ends with 1 where the engine must not write, or where the files do not load;\n" +
-			"with 5 where a platform cannot be reached; with 0 otherwise, also with warnings.",
-		Example: "  assent doctor\n  assent doctor warehouse -o json",
-		RunE:    func(cmd *cobra.Command, args []string) error { return runDoctor(cmd.Context(), g, args) },
+			"with 5 where a platform cannot be reached; with 0 otherwise, also with warnings.\n\n" +
+			"With --github it looks at the repository on GitHub instead: rules of branches and who\n" +
+			"may go around them, the required check, workflows and their secrets, webhooks, the\n" +
+			"engine's account, and the people of the directory. What the token may not read is\n" +
+			"told as unknown, and ends it with 5. Give it an administrator's token in GITHUB_TOKEN,\n" +
+			"and the engine's own as `assent determine` has it.",
+		Example: "  assent doctor\n  assent doctor warehouse -o json\n  assent doctor --github\n  assent doctor --github --ruleset main | gh api repos/acme/access/rulesets --input -",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case onGitHub && len(args) > 0:
+				return &exitError{code: exitUsage, err: errWithConnections, hint: "name none, or leave --github out"}
+			case onGitHub || ruleset != "":
+				return runDoctorGitHub(cmd.Context(), g, ruleset)
+			}
+			return runDoctor(cmd.Context(), g, args)
+		},
 	}
+	cmd.Flags().BoolVar(&onGitHub, "github", false, "look at the repository on GitHub")
+	cmd.Flags().StringVar(&ruleset, "ruleset", "", "print a ruleset for GitHub to import: main, ledger or ledger-writer")
+	return cmd
 }
 
 // checkup is what doctor finds on one connection.

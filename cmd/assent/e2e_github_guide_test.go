@@ -26,6 +26,7 @@ func TestGitHubGuide(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(hub.Close)
+	hub.Live(time.Now, time.Sleep)
 	env := []string{
 		"ASSENT_GITHUB_API=" + hub.URL, "ASSENT_GITHUB_GIT=" + hub.GitURL(), "GH_TOKEN=", "GITHUB_TOKEN=", "ASSENT_GITHUB_TOKEN=",
 		"PGPORT=" + strconv.Itoa(pg.Port()),

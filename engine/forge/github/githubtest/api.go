@@ -20,7 +20,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	for pattern, h := range map[string]func(r *http.Request, by User) (int, any){
 		"GET /user":                                      s.getMe,
 		"GET /users/{login}":                             s.getUser,
-		"GET " + repo:                                    func(*http.Request, User) (int, any) { return 200, fullRepoJSON() },
+		"GET " + repo:                                    func(_ *http.Request, by User) (int, any) { return 200, s.repositoryJSON(by) },
 		"GET " + repo + "/pulls":                         s.listPulls,
 		"POST " + repo + "/pulls":                        s.postPull,
 		"GET " + repo + "/pulls/{n}":                     s.getPull,
@@ -86,6 +86,9 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Re
 	}
 	if p, ok := body.(pageOf); ok {
 		body = object{"total_count": len(p.list), p.name: s.page(w, r, p.list)}
+	}
+	if s.settings.Scopes != nil {
+		w.Header().Set("X-OAuth-Scopes", *s.settings.Scopes)
 	}
 	answer(w, code, body)
 }

@@ -255,22 +255,23 @@ func (s *Server) hookRoutes(repo string) map[string]func(r *http.Request, by Use
 }
 
 func (s *Server) listHooks(*http.Request, User) (int, any) {
+	list := s.setHooks()
 	if s.hook == nil {
-		return http.StatusOK, []object{}
+		return http.StatusOK, list
 	}
 	at := fmt.Sprintf("%s/hooks/%d", repoAPI, s.hook.id)
-	return http.StatusOK, []object{{
+	return http.StatusOK, append(list, object{
 		"type": "Repository", "id": s.hook.id, "name": "web", "active": true, "events": []string{"*"}, "created_at": stamp(s.now), "updated_at": stamp(s.now),
 		"config": object{"url": s.hook.url, "content_type": "json", "insecure_ssl": "0", "secret": "********"},
 		"url":    at, "test_url": at + "/test", "ping_url": at + "/pings", "deliveries_url": at + "/deliveries",
 		"last_response": object{"code": nil, "status": "unused", "message": nil},
-	}}
+	})
 }
 
 func (s *Server) listDeliveries(r *http.Request, _ User) (int, any) {
 	h := s.hook
 	if h == nil || r.PathValue("h") != strconv.FormatInt(h.id, 10) {
-		return notFound()
+		return s.setDeliveries(r.PathValue("h"))
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -55,6 +55,9 @@ type Server struct {
 	activity []activity
 	comments []*comment
 	hook     *sender // of webhooks; nil where nobody takes them
+	settings Settings
+	clock    func() time.Time // see Live
+	wait     func(time.Duration)
 
 	// Faults are how it misbehaves, looked at in each request.
 	faults Faults
@@ -151,7 +154,7 @@ func Start(ctx context.Context, dir string, begin time.Time, files map[string]st
 	}
 	s := &Server{
 		db: db, dir: path, now: begin,
-		users: map[string]User{}, tokens: map[string]pass{}, statuses: map[string][]status{},
+		users: map[string]User{}, tokens: map[string]pass{}, statuses: map[string][]status{}, settings: newSettings(),
 	}
 	out, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
 	if err != nil {
@@ -218,8 +221,24 @@ func (s *Server) Misbehave(f Faults) {
 // tick is a later second each time: GitHub's times are whole seconds.
 func (s *Server) tick() time.Time {
 	s.now = s.now.Add(time.Second)
+	if s.clock != nil {
+		at := s.clock().Truncate(time.Second)
+		if ahead := s.now.Sub(at); ahead > 0 {
+			s.wait(ahead)
+		} else {
+			s.now = at
+		}
+	}
 	s.poked()
 	return s.now
+}
+
+// Live makes GitHub's clock follow another one, for programs that have their own:
+// where it would be ahead because much happens at once, it waits.
+func (s *Server) Live(clock func() time.Time, wait func(time.Duration)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.clock, s.wait = clock, wait
 }
 
 func (s *Server) id() int64 {

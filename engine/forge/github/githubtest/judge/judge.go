@@ -65,9 +65,15 @@ var load = sync.OnceValues(func() (*Judge, error) {
 	j := &Judge{mistakes: doc.Components.Schemas["basic-error"]}
 	doc.Servers = nil
 	paths := openapi3.NewPaths()
+	parts, closed := map[*openapi3.Schema]bool{}, map[*openapi3.Schema]bool{}
+	for _, item := range doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			each(op, func(s *openapi3.SchemaRef) { findParts(s, map[*openapi3.Schema]bool{}, parts) })
+		}
+	}
 	for path, item := range doc.Paths.Map() {
 		for _, op := range item.Operations() {
-			tighten(op)
+			each(op, func(s *openapi3.SchemaRef) { closeSchema(s, false, closed, parts) })
 		}
 		// The last part of these may hold slashes.
 		for _, many := range []string{"{ref}", "{path}", "{branch}"} {
@@ -85,43 +91,65 @@ var load = sync.OnceValues(func() (*Judge, error) {
 // New reads the description, once in a process.
 func New() (*Judge, error) { return load() }
 
-// tighten makes fields that the description does not know a mistake.
-func tighten(op *openapi3.Operation) {
-	seen := map[*openapi3.Schema]bool{}
+// each calls f with the schema of every body of an operation.
+func each(op *openapi3.Operation, f func(*openapi3.SchemaRef)) {
 	if op.RequestBody != nil {
 		for _, m := range op.RequestBody.Value.Content {
-			closeSchema(m.Schema, false, seen)
+			f(m.Schema)
 		}
 	}
 	for _, resp := range op.Responses.Map() {
 		for _, m := range resp.Value.Content {
-			closeSchema(m.Schema, false, seen)
+			f(m.Schema)
 		}
 	}
 }
 
-// closeSchema closes a schema and those in it, but for parts of an allOf, of
-// which each knows a part of the fields only.
-func closeSchema(ref *openapi3.SchemaRef, part bool, seen map[*openapi3.Schema]bool) {
+// findParts finds the schemas that are a part of an allOf somewhere: another
+// place may have them whole, and still they cannot be closed.
+func findParts(ref *openapi3.SchemaRef, seen, parts map[*openapi3.Schema]bool) {
 	if ref == nil || ref.Value == nil || seen[ref.Value] {
 		return
 	}
 	s := ref.Value
 	seen[s] = true
-	if free := s.AdditionalProperties.Has == nil && s.AdditionalProperties.Schema == nil; free && !part && len(s.Properties) > 0 &&
+	for _, p := range s.AllOf {
+		if p.Value != nil {
+			parts[p.Value] = true
+		}
+	}
+	for _, list := range []openapi3.SchemaRefs{s.AllOf, s.AnyOf, s.OneOf, {s.Items}} {
+		for _, p := range list {
+			findParts(p, seen, parts)
+		}
+	}
+	for _, p := range s.Properties {
+		findParts(p, seen, parts)
+	}
+}
+
+// closeSchema makes fields that a schema, and those in it, does not know a mistake,
+// but for parts of an allOf, of which each knows a part of the fields only.
+func closeSchema(ref *openapi3.SchemaRef, part bool, seen, parts map[*openapi3.Schema]bool) {
+	if ref == nil || ref.Value == nil || seen[ref.Value] {
+		return
+	}
+	s := ref.Value
+	seen[s] = true
+	if free := s.AdditionalProperties.Has == nil && s.AdditionalProperties.Schema == nil; free && !part && !parts[s] && len(s.Properties) > 0 &&
 		len(s.AllOf)+len(s.AnyOf)+len(s.OneOf) == 0 {
 		s.AdditionalProperties.Has = new(bool)
 	}
 	for _, p := range s.Properties {
-		closeSchema(p, false, seen)
+		closeSchema(p, false, seen, parts)
 	}
-	closeSchema(s.Items, false, seen)
+	closeSchema(s.Items, false, seen, parts)
 	for _, p := range s.AllOf {
-		closeSchema(p, true, seen)
+		closeSchema(p, true, seen, parts)
 	}
 	for _, list := range []openapi3.SchemaRefs{s.AnyOf, s.OneOf} {
 		for _, p := range list {
-			closeSchema(p, part || len(s.Properties) > 0, seen)
+			closeSchema(p, part || len(s.Properties) > 0, seen, parts)
 		}
 	}
 }
