@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
+	"github.com/assent-dev/assent/engine/forge/gitea"
 	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/forge/local"
 	"github.com/assent-dev/assent/engine/gitdb"
@@ -32,10 +34,13 @@ type desk interface {
 }
 
 // sit finds who runs the command, and gives them the forge: on the local one by
-// their SSH key, on GitHub by their token.
+// their SSH key, on GitHub and Gitea by their token.
 func (w *workspace) sit(ctx context.Context, keyFile string) (desk, *resource.User, error) {
-	if w.settings.Spec.Forge == github.Name {
+	switch w.settings.Spec.Forge {
+	case github.Name:
 		return w.sitAtGitHub(ctx)
+	case gitea.Name:
+		return w.sitAtGitea(ctx)
 	}
 	key, me, err := w.whoAmI(keyFile)
 	if err != nil {
@@ -85,37 +90,55 @@ func (w *workspace) sitWith(ctx context.Context, tokens github.Tokens) (desk, *r
 	if err != nil {
 		return nil, nil, err
 	}
-	actor, err := g.Me(ctx)
+	return w.sitAt(ctx, g, "GITHUB_TOKEN; `gh auth token` prints one", func(f resource.UserForge) int64 {
+		if f.GitHub == nil {
+			return 0
+		}
+		return f.GitHub.ID
+	})
+}
+
+// accounts is a forge where people are known by their account.
+type accounts interface {
+	forge.Forge
+	Me(ctx context.Context) (review.Actor, error)
+	Open(ctx context.Context, d change.Draft) (forge.PullRequest, error)
+	Review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error)
+}
+
+// sitAt finds the person whose token it is by the id of the account.
+func (w *workspace) sitAt(ctx context.Context, f accounts, put string, id func(resource.UserForge) int64) (desk, *resource.User, error) {
+	actor, err := f.Me(ctx)
 	if err != nil {
-		return nil, nil, &exitError{code: exitUnreachable, err: err, hint: "put a token of yours into GITHUB_TOKEN; `gh auth token` prints one"}
+		return nil, nil, &exitError{code: exitUnreachable, err: err, hint: "put a token of yours into " + put}
 	}
 	for u := range resource.Of[*resource.User](w.snapshot.Set) {
-		if gh := u.Spec.Forge.GitHub; gh != nil && fmt.Sprint(gh.ID) == actor.ID {
-			return &githubDesk{g, actor, w.author(u)}, u, nil
+		if n := id(u.Spec.Forge); n > 0 && fmt.Sprint(n) == actor.ID {
+			return &accountDesk{f, actor, w.author(u)}, u, nil
 		}
 	}
 	return nil, nil, &exitError{
-		code: exitUsage, err: fmt.Errorf("no user on %s has the GitHub account %s (id %s)", w.settings.Spec.MainBranch(), actor.Login, actor.ID),
-		hint: "add it to spec.forge.github of your file in directory/users/, by a pull request",
+		code: exitUsage, err: fmt.Errorf("no user on %s has the account %s (id %s) of %s", w.settings.Spec.MainBranch(), actor.Login, actor.ID, actor.Forge),
+		hint: "add it to spec.forge." + actor.Forge + " of your file in directory/users/, by a pull request",
 	}
 }
 
-type githubDesk struct {
-	*github.GitHub
+type accountDesk struct {
+	accounts
 	actor  review.Actor
 	author gitdb.Person
 }
 
-func (g *githubDesk) me() review.Actor { return g.actor }
+func (a *accountDesk) me() review.Actor { return a.actor }
 
-func (g *githubDesk) open(ctx context.Context, d draft) (forge.PullRequest, error) {
-	return g.Open(ctx, github.Draft{Branch: "request/" + d.name, Title: d.title, Files: d.files, Author: g.author})
+func (a *accountDesk) open(ctx context.Context, d draft) (forge.PullRequest, error) {
+	return a.Open(ctx, change.Draft{Branch: "request/" + d.name, Title: d.title, Files: d.files, Author: a.author})
 }
 
-func (g *githubDesk) review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error) {
-	return g.Review(ctx, id, v, body)
+func (a *accountDesk) review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error) {
+	return a.Review(ctx, id, v, body)
 }
 
-func (g *githubDesk) cancel(ctx context.Context, id, reason string) error {
-	return g.Close(ctx, id, reason)
+func (a *accountDesk) cancel(ctx context.Context, id, reason string) error {
+	return a.Close(ctx, id, reason)
 }

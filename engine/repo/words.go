@@ -55,6 +55,10 @@ func wordsFor(definition string) words {
 		return words{CodePattern, "template", "write it without spaces, such as {name}"}
 	case "githubRepository":
 		return words{CodePattern, "repository of GitHub", "write OWNER/NAME, as in its address"}
+	case "giteaRepository":
+		return words{CodePattern, "repository of Gitea", "write OWNER/NAME, as in its address"}
+	case "serverRoot":
+		return words{CodePattern, "address of a server", "write it as https://HOST, as people open it in a browser"}
 	case "apiRoot":
 		return words{CodePattern, "address of an API", "write it as https://HOST/api/v3"}
 	case "link":

@@ -13,8 +13,9 @@ type Repository struct {
 type RepositorySpec struct {
 	// ID never changes and is part of every digest, so that nothing signed here counts elsewhere.
 	ID       string             `yaml:"id" json:"id"`
-	Forge    string             `yaml:"forge" json:"forge"`                       // local or github
+	Forge    string             `yaml:"forge" json:"forge"`                       // local, github or gitea
 	GitHub   *GitHubRepository  `yaml:"github,omitempty" json:"github,omitempty"` // with forge github
+	Gitea    *GiteaRepository   `yaml:"gitea,omitempty" json:"gitea,omitempty"`   // with forge gitea
 	Branch   string             `yaml:"branch,omitempty" json:"branch,omitempty"`
 	Ledger   LedgerSpec         `yaml:"ledger,omitempty" json:"ledger,omitzero"`
 	Defaults RepositoryDefaults `yaml:"defaults,omitempty" json:"defaults,omitzero"`
@@ -29,6 +30,16 @@ type GitHubRepository struct {
 	Repository string `yaml:"repository" json:"repository"`             // OWNER/NAME
 	ID         int64  `yaml:"id" json:"id"`                             // `gh api repos/OWNER/NAME --jq .id`
 	API        string `yaml:"api,omitempty" json:"api,omitempty"`       // of an Enterprise Server: https://HOST/api/v3
+	Engine     int64  `yaml:"engine,omitempty" json:"engine,omitempty"` // numeric id of the account that the engine acts as
+	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash or rebase
+}
+
+// GiteaRepository says which repository of which Gitea this is. The id counts, for
+// a name can be taken over.
+type GiteaRepository struct {
+	URL        string `yaml:"url" json:"url"`                           // of the server, as people open it in a browser
+	Repository string `yaml:"repository" json:"repository"`             // OWNER/NAME
+	ID         int64  `yaml:"id" json:"id"`                             // GET /api/v1/repos/OWNER/NAME tells it
 	Engine     int64  `yaml:"engine,omitempty" json:"engine,omitempty"` // numeric id of the account that the engine acts as
 	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash or rebase
 }
@@ -124,11 +135,18 @@ type UserSpec struct {
 // UserForge is how forges know a person. Ids count, logins are for display.
 type UserForge struct {
 	GitHub *GitHubAccount `yaml:"github,omitempty" json:"github,omitempty"`
+	Gitea  *GiteaAccount  `yaml:"gitea,omitempty" json:"gitea,omitempty"`
 	SSH    []string       `yaml:"ssh,omitempty" json:"ssh,omitempty"` // public keys, authorized_keys form
 }
 
 // GitHubAccount is a person's account on GitHub.
 type GitHubAccount struct {
+	ID    int64  `yaml:"id" json:"id"`
+	Login string `yaml:"login,omitempty" json:"login,omitempty"`
+}
+
+// GiteaAccount is a person's account on the Gitea of the repository.
+type GiteaAccount struct {
 	ID    int64  `yaml:"id" json:"id"`
 	Login string `yaml:"login,omitempty" json:"login,omitempty"`
 }

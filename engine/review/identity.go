@@ -52,6 +52,9 @@ func newDirectory(base *resource.Set) directory {
 		if gh := u.Spec.Forge.GitHub; gh != nil && gh.ID > 0 {
 			d.add("github:"+strconv.FormatInt(gh.ID, 10), name)
 		}
+		if gt := u.Spec.Forge.Gitea; gt != nil && gt.ID > 0 {
+			d.add("gitea:"+strconv.FormatInt(gt.ID, 10), name)
+		}
 		for _, line := range u.Spec.Forge.SSH {
 			if fp, err := KeyFingerprint(line); err == nil { // an unreadable key identifies nobody
 				d.add(fp, name)
@@ -90,17 +93,30 @@ func (d directory) suspects(a Actor) []resource.Name {
 	}
 	mail = strings.TrimSpace(mail)
 	local, _, _ := strings.Cut(mail, "@")
-	id, login, _ := strings.Cut(local, "+") // GitHub's 123+login@users.noreply.github.com
+	id, login, _ := strings.Cut(local, "+") // GitHub's 123+login@users.noreply.github.com; Gitea's has the login alone
 	found := slices.Clone(d.people["github:"+id])
 	for u := range resource.Of[*resource.User](d.base) {
-		gh := u.Spec.Forge.GitHub
-		sameLogin := gh != nil && gh.Login != "" && slices.Contains([]string{text, local, login}, strings.ToLower(gh.Login))
+		sameLogin := slices.ContainsFunc(logins(u), func(l string) bool {
+			return slices.Contains([]string{text, local, login}, strings.ToLower(l))
+		})
 		sameMail := u.Spec.Email != "" && mail == strings.ToLower(u.Spec.Email)
 		if sameLogin || sameMail || text == string(u.Ref().Name) {
 			found = append(found, u.Ref().Name)
 		}
 	}
 	return found
+}
+
+// logins are what forges call a person.
+func logins(u *resource.User) []string {
+	var out []string
+	if gh := u.Spec.Forge.GitHub; gh != nil && gh.Login != "" {
+		out = append(out, gh.Login)
+	}
+	if gt := u.Spec.Forge.Gitea; gt != nil && gt.Login != "" {
+		out = append(out, gt.Login)
+	}
+	return out
 }
 
 // person is the one person behind an actor, or why there is none.

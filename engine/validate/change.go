@@ -16,6 +16,10 @@ func identity(c *check) {
 		c.errorf(repo, at("spec", "ledger", "branch"), BranchClash, "the ledger cannot live on %q, the branch that it is about", repo.Spec.MainBranch()).
 			WithHint("remove ledger.branch to use assent/ledger")
 	}
+	if f := repo.Spec.Forge; f == "github" && repo.Spec.GitHub == nil || f == "gitea" && repo.Spec.Gitea == nil {
+		c.errorf(repo, at("spec", "forge"), ForgeUnnamed, "the forge is %s, and nothing says which repository there", f).
+			WithHint("state spec.%s with the repository and its numeric id", f)
+	}
 	if c.base == nil {
 		return
 	}

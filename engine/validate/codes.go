@@ -136,4 +136,5 @@ const (
 	MixedChange     diag.Code = "GOV002"
 	RemovedInUse    diag.Code = "GOV003"
 	BranchClash     diag.Code = "GOV004"
+	ForgeUnnamed    diag.Code = "GOV005" // a forge, and not which repository there
 )

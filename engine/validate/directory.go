@@ -141,17 +141,33 @@ func keyBlob(line string) (blob, problem string) {
 // sharedForgeAccounts: people count, not accounts, so that an account has to
 // stand for one of them.
 func sharedForgeAccounts(c *check) {
+	oneAccountEach(c, "github", "GitHub account", func(f resource.UserForge) int64 {
+		if f.GitHub == nil {
+			return 0
+		}
+		return f.GitHub.ID
+	})
+	oneAccountEach(c, "gitea", "Gitea account", func(f resource.UserForge) int64 {
+		if f.Gitea == nil {
+			return 0
+		}
+		return f.Gitea.ID
+	})
+}
+
+func oneAccountEach(c *check, field, what string, id func(resource.UserForge) int64) {
 	first := map[int64]owner{}
+	path := at("spec", "forge", field, "id")
 	for u := range resource.Of[*resource.User](c.head) {
-		if u.Spec.Forge.GitHub == nil {
+		account := id(u.Spec.Forge)
+		if account == 0 {
 			continue
 		}
-		path := at("spec", "forge", "github", "id")
-		if had, ok := first[u.Spec.Forge.GitHub.ID]; ok {
-			c.shared(SharedForge, u, path, had, "GitHub account")
+		if had, ok := first[account]; ok {
+			c.shared(SharedForge, u, path, had, what)
 			continue
 		}
-		first[u.Spec.Forge.GitHub.ID] = owner{u, path}
+		first[account] = owner{u, path}
 	}
 }
 

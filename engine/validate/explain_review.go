@@ -191,5 +191,8 @@ func explainGovernance() []diag.Explanation {
 		{Code: BranchClash, Title: "The ledger on the main branch",
 			Why: "The ledger is a branch of its own, so that records and intent never share a commit.",
 			Fix: "Remove ledger.branch to use assent/ledger."},
+		{Code: ForgeUnnamed, Title: "A forge, and not which repository there",
+			Why: "Pull requests and reviews are read from one repository, known by its numeric id: a name can be taken over.",
+			Fix: "State the repository of the forge and its id.", Example: "forge: gitea\ngitea:\n  url: https://gitea.example.com\n  repository: acme/access\n  id: 4711"},
 	}
 }

@@ -9,6 +9,7 @@ import (
 type Draft struct {
 	Branch string
 	Title  string
+	Body   string
 	Files  map[string][]byte
 	Author gitdb.Person
 }

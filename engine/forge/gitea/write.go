@@ -26,15 +26,15 @@ func (g *Gitea) Me(ctx context.Context) (review.Actor, error) {
 
 // Open pushes a branch with one commit on the base branch, and opens a pull
 // request for it. A branch of that name is forge.ErrMoved.
-func (g *Gitea) Open(ctx context.Context, d change.Draft, body string) (forge.PullRequest, error) {
-	pr, err := g.open(ctx, d, body)
+func (g *Gitea) Open(ctx context.Context, d change.Draft) (forge.PullRequest, error) {
+	pr, err := g.open(ctx, d)
 	if err != nil {
 		return forge.PullRequest{}, fmt.Errorf("open pull request: %w", err)
 	}
 	return pr, nil
 }
 
-func (g *Gitea) open(ctx context.Context, d change.Draft, body string) (forge.PullRequest, error) {
+func (g *Gitea) open(ctx context.Context, d change.Draft) (forge.PullRequest, error) {
 	at, err := g.refs(ctx)
 	if err != nil {
 		return forge.PullRequest{}, err
@@ -51,7 +51,7 @@ func (g *Gitea) open(ctx context.Context, d change.Draft, body string) (forge.Pu
 	}
 	var pr pull
 	err = g.client.send(ctx, http.MethodPost, g.repo("pulls"), map[string]string{
-		"title": forge.OneLine(d.Title), "head": d.Branch, "base": g.cfg.Branch, "body": body,
+		"title": forge.OneLine(d.Title), "head": d.Branch, "base": g.cfg.Branch, "body": d.Body,
 	}, &pr)
 	if err != nil {
 		return forge.PullRequest{}, err
@@ -88,9 +88,4 @@ func (g *Gitea) Review(ctx context.Context, id string, v review.Verdict, body st
 	return review.Review{
 		ID: strconv.FormatInt(r.ID, 10), Actor: r.User.actor(), Verdict: v, Body: r.Body, Commit: r.Commit, SubmittedAt: r.Begun.UTC(),
 	}, nil
-}
-
-// Link is where people see a pull request.
-func (g *Gitea) Link(id string) string {
-	return g.cfg.URL + "/" + g.cfg.Owner + "/" + g.cfg.Name + "/pulls/" + id
 }

@@ -11,20 +11,12 @@ import (
 	gh "github.com/google/go-github/v62/github"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
 
 // The methods below are for a person at a keyboard, with a token of his own.
-
-// Draft is a pull request to be opened. A nil file is deleted.
-type Draft struct {
-	Branch string
-	Title  string
-	Body   string
-	Files  map[string][]byte
-	Author gitdb.Person
-}
 
 // Me is whose token it is.
 func (g *GitHub) Me(ctx context.Context) (review.Actor, error) {
@@ -37,7 +29,7 @@ func (g *GitHub) Me(ctx context.Context) (review.Actor, error) {
 
 // Open pushes a branch with one commit on the base branch, and opens a pull
 // request for it. A branch of that name is forge.ErrMoved.
-func (g *GitHub) Open(ctx context.Context, d Draft) (forge.PullRequest, error) {
+func (g *GitHub) Open(ctx context.Context, d change.Draft) (forge.PullRequest, error) {
 	pr, err := g.openPull(ctx, d)
 	if err != nil {
 		return forge.PullRequest{}, fmt.Errorf("open pull request: %w", err)
@@ -45,33 +37,12 @@ func (g *GitHub) Open(ctx context.Context, d Draft) (forge.PullRequest, error) {
 	return pr, nil
 }
 
-func (g *GitHub) openPull(ctx context.Context, d Draft) (forge.PullRequest, error) {
+func (g *GitHub) openPull(ctx context.Context, d change.Draft) (forge.PullRequest, error) {
 	at, err := g.refs(ctx)
 	if err != nil {
 		return forge.PullRequest{}, err
 	}
-	base := at[g.baseRef()]
-	on, err := g.cfg.DB.Commit(base)
-	if err != nil {
-		return forge.PullRequest{}, err
-	}
-	var edits []gitdb.Edit
-	for path, data := range d.Files {
-		e := gitdb.Edit{Path: path}
-		if data != nil {
-			if e.OID, err = g.cfg.DB.WriteBlob(data); err != nil {
-				return forge.PullRequest{}, err
-			}
-		}
-		edits = append(edits, e)
-	}
-	tree, err := g.cfg.DB.WriteTree(on.Tree, edits)
-	if err != nil {
-		return forge.PullRequest{}, err
-	}
-	head, err := g.cfg.DB.WriteCommit(gitdb.Commit{
-		Tree: tree, Parents: []gitdb.OID{base}, Author: d.Author, Committer: d.Author, Message: oneLine(d.Title) + "\n",
-	}, nil)
+	head, err := d.Commit(g.cfg.DB, at[g.baseRef()])
 	if err != nil {
 		return forge.PullRequest{}, err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/assent-dev/assent/engine/gitdb"
@@ -69,8 +70,21 @@ func (r *Repository) Remote(token string) gitdb.Remote {
 	}
 }
 
-// At is where a reference of the repository is.
+// At is where a reference of the repository is, and its commit is in the clone.
 func (r *Repository) At(ctx context.Context, ref string) (gitdb.OID, error) {
+	if branch, ok := strings.CutPrefix(ref, "refs/heads/"); ok {
+		var b struct {
+			Commit struct {
+				ID gitdb.OID `json:"id"`
+			} `json:"commit"`
+		}
+		if err := r.API(ctx, r.admin, http.MethodGet, r.Path("branches/%s", branch), nil, &b); err != nil {
+			return "", err
+		}
+		if _, err := r.db.Commit(b.Commit.ID); err == nil {
+			return b.Commit.ID, nil // a fetch takes long
+		}
+	}
 	at, err := r.db.Fetch(ctx, r.Remote(r.admin), map[string]string{ref: "refs/test/" + ref})
 	return at[ref], err
 }
