@@ -35,6 +35,8 @@ type run struct {
 	seen map[int]work
 	// shut are the roles whose provision failed: nobody joins them now.
 	shut map[string]*fault
+	// refused are the relations that the server would not let us open.
+	refused map[refusal]bool
 	// had are the relations of roles as they were before the batch.
 	had map[string][]relName
 }
@@ -48,7 +50,7 @@ func (m *MySQL) Apply(ctx context.Context, batch platform.Batch) ([]platform.Out
 	defer m.mu.Unlock()
 	r := &run{
 		m: m, batch: batch, want: wantedBy(batch.Changes),
-		seen: map[int]work{}, shut: map[string]*fault{}, had: map[string][]relName{},
+		seen: map[int]work{}, shut: map[string]*fault{}, refused: map[refusal]bool{}, had: map[string][]relName{},
 	}
 	for _, c := range batch.Changes {
 		r.out = append(r.out, platform.Outcome{
@@ -183,6 +185,7 @@ func (r *run) reread(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	s.refused = r.refused
 	r.s, r.b = s, &builder{s: s}
 	return nil
 }
@@ -271,7 +274,7 @@ func (r *run) do(ctx context.Context, u unit, try int) error {
 		}
 		return r.do(ctx, right, try)
 	}
-	if retry {
+	if retry || r.leaveOut(u, err, try) {
 		return r.do(ctx, u, try+1)
 	}
 	f := &fault{code, err.Error() + ": " + hint}
@@ -284,6 +287,31 @@ func (r *run) do(ctx context.Context, u unit, try int) error {
 	}
 	r.refuse(u, f.code, f.detail)
 	return nil
+}
+
+// leaveOut reports whether a role is to be tried again without what the server
+// refused: a relation that it would not open, which is noted, or one that is
+// gone since it was read.
+func (r *run) leaveOut(u unit, err error, try int) bool {
+	if u.action != plan.Provision {
+		return false
+	}
+	switch code, _ := reason(err); code {
+	case platform.NoObject, platform.NoColumn:
+		return try < maxTries
+	case platform.NoRight:
+		var failed *failedStatement
+		if !errors.As(err, &failed) {
+			return false
+		}
+		one, ok := r.s.refusedBy(*r.batch.Changes[u.at[0]].Role, failed.text)
+		if ok {
+			r.refused[one] = true
+		}
+		return ok
+	default:
+		return false
+	}
 }
 
 // refuse ends every change of a unit without success.

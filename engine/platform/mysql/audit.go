@@ -170,6 +170,7 @@ func (s *snapshot) readOwn(r *reader) {
 		pass = pass || row[1] == "YES"
 		return nil
 	})
+	s.passes = pass
 	s.super = s.global["SUPER"] || pass && s.global["SELECT"]
 }
 

@@ -155,7 +155,7 @@ func (e *effective) places(one platform.Access, a access) []platform.Access {
 	}
 	var out []platform.Access
 	for _, at := range relNames(e.tables) {
-		if a.raw == "" || covers(a.raw, true, at.database) {
+		if a.raw == "" || covers(a.raw, at.database) {
 			one.Path = at.path()
 			out = append(out, e.asked(one)...)
 		}

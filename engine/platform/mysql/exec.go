@@ -102,6 +102,17 @@ func (r *run) hook(ctx context.Context, sql string) error {
 	return r.m.before(ctx, sql)
 }
 
+// failedStatement is an error with the statement that met it. Neither shows the
+// other: errors may go where statements must not.
+type failedStatement struct {
+	text string
+	err  error
+}
+
+func (f *failedStatement) Error() string { return f.err.Error() }
+
+func (f *failedStatement) Unwrap() error { return f.err }
+
 // all runs statements one after the other; each commits by itself. Before them
 // the fence moves, which only the holder of the epoch can.
 func (r *run) all(ctx context.Context, stmts []platform.Statement) error {
@@ -119,11 +130,12 @@ func (r *run) all(ctx context.Context, stmts []platform.Statement) error {
 		r.epoch++
 	}
 	for _, s := range stmts {
-		if err := r.hook(ctx, s.Text); err != nil {
-			return err
+		err := r.hook(ctx, s.Text)
+		if err == nil {
+			_, err = r.m.conn.ExecContext(ctx, s.Text)
 		}
-		if _, err := r.m.conn.ExecContext(ctx, s.Text); err != nil {
-			return err
+		if err != nil {
+			return &failedStatement{s.Text, err}
 		}
 	}
 	return nil

@@ -75,7 +75,7 @@ func (s *snapshot) residual(who account, rels []relName) string {
 			if a.priv != "SELECT" || !holders(a.grantee) || s.oursToHold(a.grantee) {
 				continue
 			}
-			if a.raw == "" && a.at.database == "" || a.at.name == "" && covers(a.raw, true, at.database) || a.at == at {
+			if a.raw == "" && a.at.database == "" || a.at.name == "" && covers(a.raw, at.database) || a.at == at {
 				return dotted(at.path())
 			}
 		}
@@ -86,7 +86,10 @@ func (s *snapshot) residual(who account, rels []relName) string {
 // reach reports for a grantee whether what it holds counts for an account. The
 // server matches privileges by user name and host pattern, not by account: a row
 // of another host counts where that is a pattern.
-func (s *snapshot) reach(who account) func(account) bool {
+func (s *snapshot) reach(who account) func(account) bool { return s.counts(who, keys(s.joined[who])) }
+
+// counts is reach with these roles alone, and those that they are in.
+func (s *snapshot) counts(who account, active []string) func(account) bool {
 	roles := map[string]bool{publicRole: true}
 	var walk func(a account)
 	walk = func(a account) {
@@ -97,7 +100,10 @@ func (s *snapshot) reach(who account) func(account) bool {
 			}
 		}
 	}
-	walk(who)
+	for _, of := range active {
+		roles[of] = true
+		walk(s.role(of))
+	}
 	walk(s.role(publicRole))
 	return func(g account) bool {
 		if g == s.role(g.user) && (s.logins[g] != nil && s.logins[g].role || s.oracle && roles[g.user]) {

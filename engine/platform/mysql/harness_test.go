@@ -79,6 +79,8 @@ var (
 	_ platformtest.AccountDropper = (*place)(nil)
 	_ platformtest.TableRenamer   = (*place)(nil)
 	_ platformtest.NameBound      = (*place)(nil)
+	_ platformtest.Withholder     = (*place)(nil)
+	_ platformtest.Mortal         = (*place)(nil)
 )
 
 func newPlace(t *testing.T) *place {
@@ -202,6 +204,37 @@ func (h *place) DropTable(ctx context.Context, name string) error {
 
 func (h *place) RenameTable(ctx context.Context, from, to string) error {
 	return h.as(ctx, "owner", "RENAME TABLE "+h.BaseAddress(from)+" TO "+h.BaseAddress(to))
+}
+
+// CreateWithheld makes a table on which the engine's account holds SELECT and
+// may not pass it on. No table can be taken out of a privilege on its database,
+// so that becomes one on each of the tables that are there.
+func (h *place) CreateWithheld(ctx context.Context, t platformtest.Table) error {
+	const privs, engine = "SELECT, INSERT, UPDATE, DELETE, SHOW VIEW", " TO engine"
+	statements := []string{"REVOKE " + privs + ", GRANT OPTION ON shop.* FROM engine"}
+	for _, row := range h.ask("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'") {
+		statements = append(statements, "GRANT "+privs+" ON "+h.BaseAddress(row[0])+engine+" WITH GRANT OPTION")
+	}
+	if err := h.CreateTable(ctx, t); err != nil {
+		return err
+	}
+	return h.admin.Exec(ctx, strings.Join(append(statements, "GRANT SELECT ON "+h.BaseAddress(t.Name)+engine), "; "))
+}
+
+func (h *place) Dying(ctx context.Context, step int) (platform.Platform, func() bool, error) {
+	p, err := h.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	n := 0
+	p.before = func(context.Context, string) error {
+		if n++; n >= step {
+			p.drop()
+			return errors.New("died")
+		}
+		return nil
+	}
+	return p, func() bool { return n >= step }, nil
 }
 
 func (h *place) AddColumn(ctx context.Context, table, column, value string) error {

@@ -43,6 +43,10 @@
 // one statement that names them all. Where the server refuses one of the
 // statements, the roles are tried again in halves, down to the one at fault.
 //
+// A relation that the engine's account may not open to others, by what it holds
+// or by the server's answer, is left out of its role: the rest of the role opens,
+// and the outcome names the statement that an administrator has to run.
+//
 // # The end of access
 //
 // An event ends each grant that has an end before 2038, with the engine dead or

@@ -277,7 +277,7 @@ func (s *snapshot) altered(b bookRole, wanted map[relName]*held) []string {
 	for _, raw := range keys(s.wide[who]) {
 		place := "everything"
 		if raw != "" {
-			place, _ = unescape(raw)
+			place = unescape(raw)
 		}
 		out = append(out, "it holds "+strings.Join(keys(s.wide[who][raw]), ", ")+" on "+place)
 	}

@@ -108,7 +108,7 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 	can := grant.Role{RoleKey: want.RoleKey, Objects: []grant.Object{}}
 	var worst *fault
 	note := func(f *fault) {
-		if f != nil && (worst == nil || f.code == platform.Unsupported) {
+		if f != nil && (worst == nil || gravity(f) > gravity(worst)) {
 			worst = f
 		}
 	}
@@ -118,7 +118,7 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 			masked[relName{o.Path[0], o.Path[1]}] = true
 		}
 	}
-	seen := map[relName]bool{}
+	seen, w := map[relName]bool{}, &withheld{s: s}
 	for _, o := range want.Objects {
 		kept, f := s.serveObject(want.RoleKey, o)
 		note(f)
@@ -131,8 +131,11 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 			continue
 		}
 		seen[at] = true
-		can.Objects = append(can.Objects, kept)
+		if w.may(want, kept) {
+			can.Objects = append(can.Objects, kept)
+		}
 	}
+	note(w.fault())
 	return can, worst
 }
 
@@ -160,7 +163,7 @@ func (s *snapshot) serveObject(key grant.RoleKey, o grant.Object) (grant.Object,
 	}
 	r := s.rels[at]
 	if r == nil {
-		return grant.Object{}, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source", dotted(o.Path))
+		return grant.Object{}, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source%s", dotted(o.Path), s.unseen(key, o))
 	}
 	if o.Masked() {
 		if f := s.viewMine(key, o); f != nil {
@@ -173,7 +176,7 @@ func (s *snapshot) serveObject(key grant.RoleKey, o grant.Object) (grant.Object,
 	for _, c := range o.Columns {
 		have, ok := r.column(c.Name)
 		if !ok {
-			lack = faultf(platform.NoColumn, "%s has no column %s: add it, or correct the data source", dotted(o.Path), c.Name)
+			lack = faultf(platform.NoColumn, "%s has no column %s: add it, or correct the data source%s", dotted(o.Path), c.Name, s.unseen(key, o))
 			if tooLong(c.Name) {
 				lack = badName(c.Name)
 			}

@@ -63,19 +63,21 @@ func (s *snapshot) readRights(r *reader, _ *wanted) {
 		who account
 		at  relName
 	}
-	// A table of which columns alone are granted has a row here, too: it names the grantor.
-	grantors := map[place]string{}
+	// A table of which columns alone are granted has a row here, too: it names the
+	// grantor, and says whether they may be passed on.
+	type giving struct {
+		grantor string
+		pass    bool
+	}
+	given := map[place]giving{}
 	r.each("SELECT User, Host, Db, Table_name, Table_priv, Grantor FROM mysql.tables_priv", func(row []string) error {
 		p := place{account{row[0], row[1]}, relName{row[2], row[3]}}
-		grantors[p] = row[5]
-		if row[4] == "" {
-			return nil
-		}
 		privs := strings.Split(strings.ToUpper(row[4]), ",")
-		pass := slices.Contains(privs, "GRANT")
+		g := giving{row[5], slices.Contains(privs, "GRANT")}
+		given[p] = g
 		for _, priv := range privs {
-			if priv != "GRANT" {
-				s.rights = append(s.rights, access{grantee: p.who, at: p.at, priv: priv, grantor: row[5], pass: pass})
+			if priv != "GRANT" && priv != "" {
+				s.rights = append(s.rights, access{grantee: p.who, at: p.at, priv: priv, grantor: g.grantor, pass: g.pass})
 			}
 		}
 		return nil
@@ -93,7 +95,7 @@ func (s *snapshot) readRights(r *reader, _ *wanted) {
 			if !ok {
 				i = len(s.rights)
 				at[k] = i
-				s.rights = append(s.rights, access{grantee: p.who, at: p.at, priv: priv, columns: []string{}, grantor: grantors[p]})
+				s.rights = append(s.rights, access{grantee: p.who, at: p.at, priv: priv, columns: []string{}, grantor: given[p].grantor, pass: given[p].pass})
 			}
 			s.rights[i].columns = append(s.rights[i].columns, row[4])
 		}
@@ -103,6 +105,7 @@ func (s *snapshot) readRights(r *reader, _ *wanted) {
 		slices.Sort(s.rights[i].columns)
 	}
 	s.sortRights()
+	s.sortOwnRights()
 }
 
 // readDatabaseRights reads the privileges on whole databases. The columns of
@@ -130,10 +133,10 @@ func (s *snapshot) readDatabaseRights(r *reader) {
 				privs = append(privs, p)
 			}
 		}
-		database, wild := unescape(row[2])
+		database := unescape(row[2])
 		for _, p := range privs {
 			s.rights = append(s.rights, access{
-				grantee: account{row[0], row[1]}, at: relName{database: database}, raw: row[2], wild: wild, priv: p, pass: pass,
+				grantee: account{row[0], row[1]}, at: relName{database: database}, raw: row[2], priv: p, pass: pass,
 			})
 		}
 		return nil
@@ -153,7 +156,7 @@ func privilege(column string) string {
 
 // unescape is the one database that a pattern of mysql.db stands for, or the
 // pattern itself where it stands for several.
-func unescape(pattern string) (database string, wild bool) {
+func unescape(pattern string) string {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
 		switch c := pattern[i]; {
@@ -161,19 +164,16 @@ func unescape(pattern string) (database string, wild bool) {
 			i++
 			b.WriteByte(pattern[i])
 		case c == '_' || c == '%':
-			return pattern, true
+			return pattern
 		default:
 			b.WriteByte(c)
 		}
 	}
-	return b.String(), false
+	return b.String()
 }
 
 // covers reports whether a database, as mysql.db has it, means this one.
-func covers(pattern string, wild bool, database string) bool {
-	if !wild {
-		return pattern == database
-	}
+func covers(pattern, database string) bool {
 	p, d := []rune(pattern), []rune(database)
 	// ends[j] says that the pattern so far matches the first j characters.
 	ends := make([]bool, len(d)+1)

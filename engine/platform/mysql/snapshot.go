@@ -22,6 +22,7 @@ type snapshot struct {
 	engine     account
 	global     map[string]bool // what the engine may do everywhere
 	super      bool            // which is everything
+	passes     bool            // it may pass on what it holds everywhere
 	now        time.Time       // by the server's clock
 	timers     bool            // the server runs events
 
@@ -37,6 +38,8 @@ type snapshot struct {
 	wide      map[account]map[string]map[string]bool // likewise: database as mysql.db has it, or "" for the server → privileges
 	book      *book                                  // nil before the first Apply
 	bookState bookState
+	own       ownRights
+	refused   map[refusal]bool // what the server would not let us open in this Apply
 }
 
 // bookState is how far the database of the books has come.
@@ -113,7 +116,6 @@ type access struct {
 	grantee account
 	at      relName // the name is empty for a database, both are for the server
 	raw     string  // the database as mysql.db has it: a pattern
-	wild    bool    // which stands for several
 	priv    string
 	columns []string // nil for the object as a whole
 	grantor string

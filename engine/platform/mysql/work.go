@@ -246,6 +246,8 @@ func (s *snapshot) endSessions(user string) platform.Statement {
 	return platform.Statement{Text: text, Why: "end the sessions of who has left"}
 }
 
+func oneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
+
 // Preview implements platform.Platform: the statements of Apply in order,
 // without the lock, the fence and the ledger's mark.
 func (m *MySQL) Preview(ctx context.Context, changes []plan.Change) ([]platform.Statement, error) {
@@ -265,6 +267,10 @@ func (m *MySQL) Preview(ctx context.Context, changes []plan.Change) ([]platform.
 	out := b.take()
 	for _, u := range s.units(changes) {
 		w, err := b.build(u, changes)
+		for _, i := range keys(w.faults) {
+			why := w.faults[i].Error()
+			out = append(out, platform.Statement{Text: "-- " + changes[i].RoleKey().RoleName() + " is not carried out in full: " + oneLine(why), Why: why})
+		}
 		if err != nil {
 			out = append(out, platform.Statement{Text: "-- " + u.key.RoleName() + " is left alone", Why: err.Error()})
 			continue
