@@ -26,7 +26,6 @@ type Hint struct {
 // payload is the little that is read of a webhook.
 type payload struct {
 	Action string `json:"action"`
-	Number int64  `json:"number"`
 	Ref    string `json:"ref"`
 	SHA    string `json:"sha"`
 	After  string `json:"after"`
