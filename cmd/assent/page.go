@@ -27,17 +27,23 @@ func (w *workspace) render() func(context.Context, review.Facts, review.Judgemen
 		page := pages.of(ctx, facts, j)
 		return forge.Report{
 			Markdown: report.Markdown(page, forge.MaxText), Key: report.Key(page), State: string(page.State),
-			Line: report.Line(page), Why: report.Why(page, forge.MaxText), Ask: stillNeeded(pages.people(ctx, facts), j), History: history,
+			Line: report.Line(page), Why: report.Why(page, forge.MaxText), Ask: stillNeeded(pages.people(ctx, facts), j), Remembered: remembered,
 		}
 	}
 }
 
-func history(list []forge.Past) string {
-	var out []report.Past
-	for _, p := range list {
-		out = append(out, report.Past{At: p.At, State: report.State(p.State), Line: p.Line})
+// remembered is what a forge keeps beside the text: what was told lately, and
+// earlier results.
+func remembered(m forge.Memory) string {
+	var past []report.Past
+	for _, p := range m.Past {
+		past = append(past, report.Past{At: p.At, State: report.State(p.State), Line: p.Line})
 	}
-	return report.History(out)
+	var notes []string
+	for _, n := range m.Notes {
+		notes = append(notes, n.Text)
+	}
+	return report.Notes(notes) + report.History(past)
 }
 
 // pager makes pages, and remembers what main and the ledger say between them.

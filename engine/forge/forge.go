@@ -102,10 +102,14 @@ type Report struct {
 	// State is how it stands, in a word or two, for a label; Line says it with who
 	// can move it on; Why is the tree of rules. A forge does without where empty.
 	State, Line, Why string
-	// Ask are the people whose review is still needed and who may give it.
-	Ask []review.Actor
-	// History renders earlier results, which a forge may keep; nil for none.
-	History func([]Past) string
+	// Ask are the people whose review is still needed and who may give it. Remind
+	// asks those again who were asked before.
+	Ask    []review.Actor
+	Remind bool
+	// Notes are what people are to be told once, each one line.
+	Notes []string
+	// Remembered renders what the forge keeps beside the text; nil for nothing.
+	Remembered func(Memory) string
 }
 
 // Past is one earlier result of a pull request.
@@ -113,4 +117,22 @@ type Past struct {
 	At    time.Time `json:"at"`
 	State string    `json:"state"`
 	Line  string    `json:"line"`
+}
+
+// Comment is what somebody wrote below a pull request, as it was first written.
+type Comment struct {
+	ID    string
+	Actor review.Actor
+	Body  string
+	At    time.Time
+}
+
+// Listener is a forge on which people can send commands in comments.
+type Listener interface {
+	// Commands returns the newest comments that begin with a slash and that the
+	// engine did not answer yet, the oldest first. Edited ones and those of bots
+	// are left out.
+	Commands(ctx context.Context, id string) ([]Comment, error)
+	// Answer marks a comment as answered: followed, or not. It may be called again.
+	Answer(ctx context.Context, id, comment string, followed bool) error
 }

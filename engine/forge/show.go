@@ -1,8 +1,6 @@
 package forge
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
 	"strconv"
 	"strings"
@@ -29,16 +27,6 @@ const (
 	markerEnd   = " -->"
 	cutNote     = "\n\n… cut here: `assent explain` has the whole of it.\n"
 )
-
-// Comment is the engine's one comment about a head: a marker and the text, of
-// which at most so many bytes are kept.
-func Comment(head, text string, most int) string {
-	if len(text) > most {
-		text = strings.ToValidUTF8(text[:most-len(cutNote)], "") + cutNote
-	}
-	sum := sha256.Sum256([]byte(head + "\x00" + text))
-	return markerStart + hex.EncodeToString(sum[:8]) + markerEnd + "\n" + text
-}
 
 // IsComment reports whether a comment of the engine's account is the one that is
 // edited in place. Anybody can write the marker.

@@ -26,3 +26,12 @@ func History(list []Past) string {
 	}
 	return fold(fmt.Sprintf("Earlier results (%d)", len(list)), []string{strings.Join(lines, "\n") + "\n"})
 }
+
+// Notes are what people are told besides the page, one line each.
+func Notes(list []string) string {
+	var b strings.Builder
+	for _, n := range list {
+		b.WriteString("> " + sentence(n) + "\n\n")
+	}
+	return b.String()
+}

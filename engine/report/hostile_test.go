@@ -187,6 +187,7 @@ func TestAPageIsInertWhateverPeopleWrote(t *testing.T) {
 				t.Errorf("line %q holds a control character", report.Line(p))
 			}
 		}
+		check(t, s, report.Notes([]string{evil + s, s}))
 		check(t, s, report.History([]report.Past{{State: report.State(s), Line: evil + s}, {Line: s}}))
 	}
 }

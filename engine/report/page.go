@@ -24,7 +24,6 @@ type Page struct {
 	Shifts      []grant.Shift // of a change of governance: who would lose or gain
 	Foreseen    bool          // Shifts were worked out
 	Impact      *review.Impact
-	Notes       []string // what the forge would not do, and what commands came to
 	// Commands are what can be done now, as lines of Markdown that the engine
 	// itself wrote.
 	Commands []string
@@ -172,9 +171,6 @@ func (p Page) told() []string {
 	}
 	if text := impact(p.Impact); text != "" {
 		out = append(out, text)
-	}
-	for _, n := range p.Notes {
-		out = append(out, "> "+sentence(n)+"\n")
 	}
 	return out
 }

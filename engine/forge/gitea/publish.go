@@ -1,6 +1,7 @@
 package gitea
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -50,27 +51,30 @@ func (g *Gitea) comment(ctx context.Context, me int64, n int, report forge.Repor
 	if err != nil {
 		return err
 	}
-	body := map[string]string{"body": forge.Comment(report.Head, report.Markdown, maxComment)}
+	var old comment
 	for _, c := range comments {
-		if !c.User.is(me) || !forge.IsComment(c.Body) {
-			continue
+		if c.User.is(me) && forge.IsComment(c.Body) {
+			old = c
+			break
 		}
-		if c.Body == body["body"] {
-			return nil
+	}
+	text, _, changed := forge.Sticky(forge.Recall(old.Body), old.Updated, report, g.cfg.Now(), maxComment)
+	body := map[string]string{"body": text}
+	switch {
+	case old.ID == 0:
+		if err := g.client.send(ctx, http.MethodPost, g.repo("issues", n, "comments"), body, nil); err != nil {
+			return fmt.Errorf("write comment: %w", err)
 		}
-		if err := g.client.send(ctx, http.MethodPatch, g.repo("issues", "comments", c.ID), body, nil); err != nil {
+	case changed && old.Body != text:
+		if err := g.client.send(ctx, http.MethodPatch, g.repo("issues", "comments", old.ID), body, nil); err != nil {
 			return fmt.Errorf("edit comment: %w", err)
 		}
-		return nil
-	}
-	if err := g.client.send(ctx, http.MethodPost, g.repo("issues", n, "comments"), body, nil); err != nil {
-		return fmt.Errorf("write comment: %w", err)
 	}
 	return nil
 }
 
 func (g *Gitea) status(ctx context.Context, me int64, report forge.Report) error {
-	state, line := forge.StatusState(report.Judgement.Outcome), forge.Shorten(forge.OneLine(report.Judgement.Reason), maxLine)
+	state, line := forge.StatusState(report.Judgement.Outcome), forge.Shorten(forge.OneLine(cmp.Or(report.Line, report.Judgement.Reason)), maxLine)
 	every, err := g.everyStatus(ctx, report.Head)
 	if err != nil {
 		return err

@@ -97,9 +97,10 @@ func (e event) push() (p push, ok bool) {
 }
 
 type comment struct {
-	ID   int64  `json:"id"`
-	User user   `json:"user"`
-	Body string `json:"body"`
+	ID      int64     `json:"id"`
+	User    user      `json:"user"`
+	Body    string    `json:"body"`
+	Updated time.Time `json:"updated_at"`
 }
 
 func (c comment) key() int64 { return c.ID }

@@ -1,11 +1,9 @@
 package github
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"strings"
 
 	gh "github.com/google/go-github/v62/github"
 
@@ -13,20 +11,18 @@ import (
 	"github.com/assent-dev/assent/engine/review"
 )
 
-// The marker of the one comment that is edited in place, and the longest comment
-// that GitHub takes, with room for a note.
-const (
-	markerStart = "<!-- assent "
-	markerEnd   = " -->"
-	maxComment  = 65_000
-	cutNote     = "\n\n… cut here: `assent explain` has the whole of it.\n"
-)
+// maxComment is the longest comment that GitHub takes, in bytes, with some room.
+const maxComment = 65_000
 
 // Publish implements forge.Forge: one comment, edited in place, and one status
 // or check on the head. Both say the same as before where nothing changed.
 func (g *GitHub) Publish(ctx context.Context, id string, report forge.Report) error {
 	n, err := number(id)
-	if err == nil {
+	switch {
+	case err != nil:
+	case g.cfg.Look:
+		err = fmt.Errorf("%w: it was opened to look only", forge.ErrForbidden)
+	default:
 		err = g.publish(ctx, n, report)
 	}
 	if err != nil {
@@ -47,65 +43,107 @@ func (g *GitHub) publish(ctx context.Context, n int, report forge.Report) error 
 	if err != nil {
 		return err
 	}
-	if err := g.comment(ctx, me, n, report); err != nil {
-		return err
-	}
-	if me.appID != 0 {
-		return g.check(ctx, me, report)
-	}
-	return g.status(ctx, me, report)
-}
-
-// cut shortens a text to what GitHub takes, and says so.
-func cut(text string) string {
-	if len(text) > maxComment {
-		return strings.ToValidUTF8(text[:maxComment-len(cutNote)], "") + cutNote
-	}
-	return text
-}
-
-// comment writes or edits the one comment of the engine.
-func (g *GitHub) comment(ctx context.Context, me identity, n int, report forge.Report) error {
-	comments, err := all("read comments", func(o gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
-		return g.client.Issues.ListComments(ctx, g.cfg.Owner, g.cfg.Name, n, &gh.IssueListCommentsOptions{ListOptions: o})
-	})
+	old, err := g.ownComment(ctx, me, n)
 	if err != nil {
 		return err
 	}
-	text := cut(report.Markdown)
-	sum := sha256.Sum256([]byte(report.Head + "\x00" + text))
-	body := markerStart + hex.EncodeToString(sum[:8]) + markerEnd + "\n" + text
-	for _, c := range comments {
-		// Others can write the marker too; only the engine's own comment is ours.
-		if c.GetUser().GetID() != me.userID || !strings.HasPrefix(c.GetBody(), markerStart) {
-			continue
-		}
-		if c.GetBody() == body {
-			return nil
-		}
-		_, _, err := g.client.Issues.EditComment(ctx, g.cfg.Owner, g.cfg.Name, c.GetID(), &gh.IssueComment{Body: gh.String(body)})
-		return apiErr("edit comment", err)
+	memory, err := g.comment(ctx, n, old, report)
+	if err != nil {
+		return err
 	}
-	_, _, err = g.client.Issues.CreateComment(ctx, g.cfg.Owner, g.cfg.Name, n, &gh.IssueComment{Body: gh.String(body)})
-	return apiErr("write comment", err)
+	if me.appID != 0 {
+		err = g.check(ctx, me, report)
+	} else {
+		err = g.status(ctx, me, report)
+	}
+	if err != nil || report.State == "" {
+		return err
+	}
+	return g.around(ctx, me, pr, old, memory, report)
+}
+
+// around does what only helps people: the label and the requests for review.
+// Whatever of it fails is told of and holds nothing up.
+func (g *GitHub) around(ctx context.Context, me identity, pr *gh.PullRequest, old *gh.IssueComment, memory forge.Memory, report forge.Report) error {
+	notes := g.label(ctx, pr, report.State)
+	refused, more := g.ask(ctx, pr, memory.Refused, report)
+	notes = append(notes, more...)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if len(notes) == 0 && len(refused) == len(memory.Refused) {
+		return nil
+	}
+	if old == nil { // it was written just now
+		var err error
+		if old, err = g.ownComment(ctx, me, pr.GetNumber()); err != nil || old == nil {
+			return err
+		}
+	}
+	memory.Refused = refused
+	report.Notes = notes
+	body, _, changed := forge.Sticky(memory, old.GetUpdatedAt().Time, report, g.cfg.Now(), maxComment)
+	if !changed {
+		return nil
+	}
+	_, _, err := g.client.Issues.EditComment(ctx, g.cfg.Owner, g.cfg.Name, old.GetID(), &gh.IssueComment{Body: gh.String(body)})
+	return apiErr("edit comment", err)
+}
+
+// comments are all comments on a pull request, the oldest first.
+func (g *GitHub) comments(ctx context.Context, n int) ([]*gh.IssueComment, error) {
+	return all("read comments", func(o gh.ListOptions) ([]*gh.IssueComment, *gh.Response, error) {
+		return g.client.Issues.ListComments(ctx, g.cfg.Owner, g.cfg.Name, n, &gh.IssueListCommentsOptions{ListOptions: o})
+	})
+}
+
+// ownComment is the one comment of the engine; nil where there is none yet.
+// Others can write the marker too; only what its own account wrote is the engine's.
+func (g *GitHub) ownComment(ctx context.Context, me identity, n int) (*gh.IssueComment, error) {
+	list, err := g.comments(ctx, n)
+	if err != nil {
+		return nil, err
+	}
+	for _, c := range list {
+		if c.GetUser().GetID() == me.userID && forge.IsComment(c.GetBody()) {
+			return c, nil
+		}
+	}
+	return nil, nil
+}
+
+// comment writes or edits the one comment of the engine.
+func (g *GitHub) comment(ctx context.Context, n int, old *gh.IssueComment, report forge.Report) (forge.Memory, error) {
+	body, memory, changed := forge.Sticky(forge.Recall(old.GetBody()), old.GetUpdatedAt().Time, report, g.cfg.Now(), maxComment)
+	var err error
+	switch {
+	case old == nil:
+		_, _, err = g.client.Issues.CreateComment(ctx, g.cfg.Owner, g.cfg.Name, n, &gh.IssueComment{Body: gh.String(body)})
+		err = apiErr("write comment", err)
+	case changed && old.GetBody() != body:
+		_, _, err = g.client.Issues.EditComment(ctx, g.cfg.Owner, g.cfg.Name, old.GetID(), &gh.IssueComment{Body: gh.String(body)})
+		err = apiErr("edit comment", err)
+	}
+	return memory, err
 }
 
 // shown is what a status says: its state, the conclusion of a check, and a line.
-func shown(j review.Judgement) (state, conclusion, line string) {
-	switch {
+func shown(r forge.Report) (state, conclusion, line string) {
+	line = cmp.Or(r.Line, r.Judgement.Reason)
+	switch j := r.Judgement; {
 	case j.Outcome.Grants():
-		return "success", "success", j.Reason
+		return "success", "success", line
 	case j.Outcome == review.Denied:
-		return "failure", "failure", j.Reason
+		return "failure", "failure", line
 	case j.Outcome == review.Canceled:
-		return "error", "cancelled", j.Reason
+		return "error", "cancelled", line
 	default:
-		return "pending", "", j.Reason // waiting is no failure
+		return "pending", "", line // waiting is no failure
 	}
 }
 
 func (g *GitHub) status(ctx context.Context, me identity, report forge.Report) error {
-	state, _, line := shown(report.Judgement)
+	state, _, line := shown(report)
 	line = shorten(oneLine(line))
 	list, err := all("read statuses", func(o gh.ListOptions) ([]*gh.RepoStatus, *gh.Response, error) {
 		return g.client.Repositories.ListStatuses(ctx, g.cfg.Owner, g.cfg.Name, report.Head, &o)
@@ -138,12 +176,12 @@ func shorten(line string) string {
 }
 
 func (g *GitHub) check(ctx context.Context, me identity, report forge.Report) error {
-	_, conclusion, line := shown(report.Judgement)
+	_, conclusion, line := shown(report)
 	runs, err := g.checkRuns(ctx, me, report.Head)
 	if err != nil {
 		return err
 	}
-	text := cut(report.Markdown)
+	text := forge.Cut(cmp.Or(report.Why, report.Markdown), maxComment)
 	out := &gh.CheckRunOutput{Title: gh.String(shorten(oneLine(line))), Summary: gh.String(text)}
 	status := "completed"
 	if conclusion == "" {

@@ -39,7 +39,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
-	for _, more := range []map[string]func(r *http.Request, by User) (int, any){s.settingsRoutes(repo), s.checkRoutes(repo), s.hookRoutes(repo)} {
+	for _, more := range []map[string]func(r *http.Request, by User) (int, any){s.settingsRoutes(repo), s.checkRoutes(repo), s.hookRoutes(repo), s.socialRoutes(repo)} {
 		for pattern, h := range more {
 			api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 		}
@@ -373,7 +373,7 @@ func (s *Server) patchComment(r *http.Request, _ User) (int, any) {
 		return invalid("Validation Failed")
 	}
 	c := s.comments[i]
-	c.Body = in.Body
+	c.Body, c.Updated = in.Body, s.tick()
 	c.Shown = append(c.Shown, in.Body)
 	return 200, commentJSON(c)
 }

@@ -172,6 +172,7 @@ func (s *Server) Review(by string, n int, what, body, commit string) (int64, err
 		r.Commit = p.head
 	}
 	p.reviews = append(p.reviews, r)
+	p.asked = slices.DeleteFunc(p.asked, func(u User) bool { return u.Login == by }) // a review answers the request for it
 	return r.ID, nil
 }
 

@@ -58,6 +58,9 @@ type Server struct {
 	settings Settings
 	clock    func() time.Time // see Live
 	wait     func(time.Duration)
+	labels   []label
+	// strangers are the accounts without access to the repository.
+	strangers map[string]bool
 
 	// Faults are how it misbehaves, looked at in each request.
 	faults Faults
@@ -88,6 +91,8 @@ type pull struct {
 	head           gitdb.OID
 	created        time.Time
 	reviews        []*reviewed
+	labels         []string
+	asked          []User // whose review is requested
 	events         []event
 }
 
@@ -106,6 +111,7 @@ type event struct {
 	Actor     User
 	At        time.Time
 	Dismissed *dismissed
+	Asked     User // of a request for review
 }
 
 type dismissed struct {
@@ -136,6 +142,9 @@ type comment struct {
 	Body  string
 	At    time.Time
 	Shown []string // every body it has had
+	// Updated is when it was edited last; zero where it never was.
+	Updated   time.Time
+	Reactions []reaction
 }
 
 // Start serves a repository whose main branch holds the files; without files it
@@ -154,7 +163,7 @@ func Start(ctx context.Context, dir string, begin time.Time, files map[string]st
 	}
 	s := &Server{
 		db: db, dir: path, now: begin,
-		users: map[string]User{}, tokens: map[string]pass{}, statuses: map[string][]status{}, settings: newSettings(),
+		users: map[string]User{}, strangers: map[string]bool{}, tokens: map[string]pass{}, statuses: map[string][]status{}, settings: newSettings(),
 	}
 	out, err := exec.CommandContext(ctx, "git", "--exec-path").Output()
 	if err != nil {

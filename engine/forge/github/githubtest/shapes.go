@@ -127,8 +127,8 @@ func (s *Server) pullJSON(p *pull, whole bool) object {
 		"id": 1000 + p.number, "node_id": node("PR", int64(p.number)), "number": p.number, "title": p.title, "state": state,
 		"body": textOrNull(p.body), "user": userJSON(p.author), "locked": false, "draft": false,
 		"created_at": stamp(p.created), "updated_at": stamp(s.updated(p)), "closed_at": stampOrNull(p.closed), "merged_at": nil,
-		"merge_commit_sha": textOrNull(string(p.mergeCommit)), "assignee": nil, "assignees": []any{}, "milestone": nil, "labels": []any{},
-		"requested_reviewers": []any{}, "requested_teams": []any{}, "author_association": "MEMBER", "auto_merge": nil,
+		"merge_commit_sha": textOrNull(string(p.mergeCommit)), "assignee": nil, "assignees": []any{}, "milestone": nil, "labels": s.labelsJSON(p),
+		"requested_reviewers": usersJSON(p.asked), "requested_teams": []any{}, "author_association": "MEMBER", "auto_merge": nil,
 		"head": side(p.headRef, p.head), "base": side(p.base, base),
 		"url": url, "html_url": html, "diff_url": html + ".diff", "patch_url": html + ".patch", "issue_url": issue,
 		"comments_url": issue + "/comments", "commits_url": url + "/commits", "review_comment_url": repoAPI + "/pulls/comments{/number}",
@@ -198,13 +198,21 @@ func eventJSON(e event) object {
 	if e.Dismissed != nil {
 		o["dismissed_review"] = object{"review_id": e.Dismissed.Review, "state": e.Dismissed.State, "dismissal_message": nil}
 	}
+	if e.Asked.ID != 0 {
+		o["requested_reviewer"], o["review_requester"] = userJSON(e.Asked), userJSON(e.Actor)
+	}
 	return o
 }
 
 func commentJSON(c *comment) object {
+	updated := c.At
+	if !c.Updated.IsZero() {
+		updated = c.Updated
+	}
 	return object{
-		"id": c.ID, "node_id": node("IC", c.ID), "user": userJSON(c.User), "body": c.Body, "created_at": stamp(c.At), "updated_at": stamp(c.At),
-		"url": fmt.Sprintf("%s/issues/comments/%d", repoAPI, c.ID), "html_url": fmt.Sprintf("%s/pull/%d#issuecomment-%d", repoHTML, c.Issue, c.ID),
+		"id": c.ID, "node_id": node("IC", c.ID), "user": userJSON(c.User), "body": c.Body, "created_at": stamp(c.At), "updated_at": stamp(updated),
+		"reactions": c.reactionsJSON(),
+		"url":       fmt.Sprintf("%s/issues/comments/%d", repoAPI, c.ID), "html_url": fmt.Sprintf("%s/pull/%d#issuecomment-%d", repoHTML, c.Issue, c.ID),
 		"issue_url": fmt.Sprintf("%s/issues/%d", repoAPI, c.Issue), "author_association": "MEMBER",
 	}
 }
