@@ -62,8 +62,8 @@ func (d *DB) Fetch(ctx context.Context, from Remote, want map[string]string) (ma
 			}
 		}
 	}
-	if len(specs) == 0 {
-		return at, nil
+	if have, err := d.have(at, want); have || err != nil {
+		return at, err
 	}
 	err = remote.FetchContext(ctx, &git.FetchOptions{RefSpecs: specs, Auth: auth, Tags: git.NoTags, Force: true})
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
@@ -80,6 +80,20 @@ func (d *DB) Fetch(ctx context.Context, from Remote, want map[string]string) (ma
 		at[name] = OID(hash.String())
 	}
 	return at, nil
+}
+
+// have reports whether our references are where the remote has its own.
+func (d *DB) have(at map[string]OID, want map[string]string) (bool, error) {
+	for name, oid := range at {
+		hash, err := d.reference(want[name])
+		if err != nil {
+			return false, err
+		}
+		if hash.String() != string(oid) {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // Push moves a reference of the remote from old to a descendant of it, and fails

@@ -205,7 +205,8 @@ func (s *Server) Shut(by string, n int) error {
 	return nil
 }
 
-// Retarget changes the base branch of a pull request.
+// Retarget changes the base branch of a pull request, to a new one at main's tip
+// where it does not exist.
 func (s *Server) Retarget(by string, n int, base string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -213,8 +214,11 @@ func (s *Server) Retarget(by string, n int, base string) error {
 	if err != nil {
 		return err
 	}
-	if err := s.db.MoveRef("refs/heads/"+base, "", tip); err != nil {
-		return err
+	if _, err := s.db.Resolve("refs/heads/" + base); errors.Is(err, gitdb.ErrNotFound) {
+		err = s.db.MoveRef("refs/heads/"+base, "", tip)
+		if err != nil {
+			return err
+		}
 	}
 	p := s.pull(n)
 	p.base = base
