@@ -241,6 +241,7 @@ func TestErrorsStayTyped(t *testing.T) {
 				}
 				return 0
 			}})
+			s.g = s.open(s.config()) // which knows nothing yet
 			if _, err := s.g.Observe(t.Context(), strconv.Itoa(s.n)); !errors.Is(err, want) {
 				t.Errorf("%s answers %d: %v, want %v", part, code, err, want)
 			}

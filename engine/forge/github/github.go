@@ -90,6 +90,12 @@ type GitHub struct {
 
 	mu sync.Mutex
 	me *identity
+	// By pull request: what was read, whether nothing has changed since, what was
+	// published, and what the last list says.
+	readings map[int]reading
+	calm     map[int]bool
+	shows    map[int]show
+	list     map[int]listed
 }
 
 // identity is who the engine is on GitHub.
@@ -124,6 +130,7 @@ func New(cfg Config) (*GitHub, error) {
 		cfg.Git = gitURL(api, cfg.Owner, cfg.Name)
 	}
 	g := &GitHub{cfg: cfg, remote: gitdb.Remote{URL: cfg.Git}}
+	g.readings, g.calm, g.shows, g.list = map[int]reading{}, map[int]bool{}, map[int]show{}, map[int]listed{}
 	if cfg.Tokens != nil {
 		g.remote.Token = cfg.Tokens.Token
 	}

@@ -28,7 +28,8 @@ func (g *GitHub) Observe(ctx context.Context, id string) (review.Facts, error) {
 	return facts, nil
 }
 
-// observe reads until the pull request stood still while it read.
+// observe reads until the pull request stood still while it read. Where nothing
+// of it has changed since it was read last, what was read then still holds.
 func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 	const tries = 4
 	n, err := number(id)
@@ -37,28 +38,50 @@ func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 	}
 	var last error
 	for range tries {
-		pr, err := g.pull(ctx, n)
+		pr, at, read, known, err := g.begin(ctx, n)
 		if err != nil {
 			return review.Facts{}, err
 		}
-		facts, err := g.facts(ctx, pr)
+		facts, err := g.facts(ctx, pr, at, &read, known)
 		if errors.Is(err, errLags) {
+			g.forget(n)
 			last = err
 			continue
 		}
-		if err != nil {
-			return review.Facts{}, err
+		if err != nil || known {
+			return facts, err
 		}
-		again, err := g.pull(ctx, n)
+		again, resp, err := g.pullResponse(ctx, n)
 		if err != nil {
 			return review.Facts{}, err
 		}
 		if stood(pr, again) {
+			g.keep(again, pr.GetUpdatedAt().Time, resp, read)
 			return facts, nil
 		}
 		last = errLags
 	}
 	return review.Facts{}, fmt.Errorf("%w: it kept moving while it was read: %w", forge.ErrIncomplete, last)
+}
+
+// begin is the pull request, where git has it, and what is known of it already.
+func (g *GitHub) begin(ctx context.Context, n int) (pr *gh.PullRequest, at map[string]gitdb.OID, r reading, known bool, err error) {
+	pr, at = g.takeListed(n)
+	if pr != nil {
+		if r, known, err = g.known(ctx, pr); known || err != nil {
+			return pr, at, r, known, err
+		}
+	}
+	if pr, err = g.pull(ctx, n); err != nil {
+		return nil, nil, r, false, err
+	}
+	if r, known, err = g.known(ctx, pr); err != nil {
+		return nil, nil, r, false, err
+	}
+	if at[headRef(n)] != gitdb.OID(pr.GetHead().GetSHA()) {
+		at, err = g.refs(ctx, n)
+	}
+	return pr, at, r, known, err
 }
 
 // errLags says that GitHub's parts do not agree yet.
@@ -72,17 +95,22 @@ func stood(a, b *gh.PullRequest) bool {
 
 // pull reads a pull request of the pinned repository.
 func (g *GitHub) pull(ctx context.Context, n int) (*gh.PullRequest, error) {
-	pr, _, err := g.client.PullRequests.Get(ctx, g.cfg.Owner, g.cfg.Name, n)
+	pr, _, err := g.pullResponse(ctx, n)
+	return pr, err
+}
+
+func (g *GitHub) pullResponse(ctx context.Context, n int) (*gh.PullRequest, *gh.Response, error) {
+	pr, resp, err := g.client.PullRequests.Get(ctx, g.cfg.Owner, g.cfg.Name, n)
 	if err != nil {
-		return nil, apiErr("read pull request", err)
+		return nil, nil, apiErr("read pull request", err)
 	}
 	if got := pr.GetBase().GetRepo().GetID(); got != g.cfg.ID {
-		return nil, fmt.Errorf("%w: %s/%s is repository %d now, not %d: find out who took the name", forge.ErrForbidden, g.cfg.Owner, g.cfg.Name, got, g.cfg.ID)
+		return nil, nil, fmt.Errorf("%w: %s/%s is repository %d now, not %d: find out who took the name", forge.ErrForbidden, g.cfg.Owner, g.cfg.Name, got, g.cfg.ID)
 	}
 	if pr.GetNumber() != n || pr.GetHead().GetSHA() == "" {
-		return nil, fmt.Errorf("read pull request %d: the answer is of another one: %w", n, forge.ErrIncomplete)
+		return nil, nil, fmt.Errorf("read pull request %d: the answer is of another one: %w", n, forge.ErrIncomplete)
 	}
-	return pr, nil
+	return pr, resp, nil
 }
 
 // refs fetches the base branch and the heads of pull requests.
@@ -103,12 +131,10 @@ func (g *GitHub) refs(ctx context.Context, numbers ...int) (map[string]gitdb.OID
 
 func headRef(n int) string { return fmt.Sprintf("refs/pull/%d/head", n) }
 
-func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest) (review.Facts, error) {
+// facts puts together what the API says, which it reads unless that is known, and
+// what git says.
+func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, at map[string]gitdb.OID, read *reading, known bool) (facts review.Facts, err error) {
 	n := pr.GetNumber()
-	at, err := g.refs(ctx, n)
-	if err != nil {
-		return review.Facts{}, err
-	}
 	head, base := gitdb.OID(pr.GetHead().GetSHA()), at[g.baseRef()]
 	if at[headRef(n)] != head {
 		return review.Facts{}, fmt.Errorf("git has head %s, the API %s: %w", at[headRef(n)], head, errLags)
@@ -116,12 +142,13 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest) (review.Facts, e
 	if base == "" {
 		return review.Facts{}, fmt.Errorf("%w: there is no branch %s", forge.ErrIncomplete, g.cfg.Branch)
 	}
-	events, err := g.events(ctx, n)
-	if err != nil {
-		return review.Facts{}, err
+	if !known {
+		if *read, err = g.read(ctx, pr); err != nil {
+			return review.Facts{}, err
+		}
 	}
-	facts := review.Facts{
-		Repo: g.cfg.Repo, Forge: Name, PullRequest: strconv.Itoa(n), Title: pr.GetTitle(), State: g.state(pr, events),
+	facts = review.Facts{
+		Repo: g.cfg.Repo, Forge: Name, PullRequest: strconv.Itoa(n), Title: pr.GetTitle(), State: g.state(pr, read.events),
 		BaseRef: "refs/heads/" + pr.GetBase().GetRef(), Head: string(head), Author: actor(pr.GetUser()),
 		OpenedAt: pr.GetCreatedAt().UTC(), ObservedAt: g.cfg.Now().UTC(),
 	}
@@ -142,15 +169,14 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest) (review.Facts, e
 			return review.Facts{}, err
 		}
 	}
-	pushed, err := g.makers(ctx, pr, c.MergeBase, base, events, &facts)
-	if err != nil {
+	if err := g.makers(c.MergeBase, base, *read, &facts); err != nil {
 		return review.Facts{}, err
 	}
-	if facts.Reviews, err = g.reviews(ctx, pr, events, at[seenRef]); err != nil {
+	if facts.Reviews, err = g.reviews(ctx, pr, *read, at[seenRef]); err != nil {
 		return review.Facts{}, err
 	}
-	facts.HeadFirstSeen, err = g.firstSeen(ctx, pr, events, pushed)
-	return facts, err
+	facts.HeadFirstSeen = read.seen
+	return facts, nil
 }
 
 // state says how a pull request stands. Who opened it and closes it withdraws
@@ -194,29 +220,19 @@ func actor(u *gh.User) review.Actor {
 // reviews are all reviews in the order in which they were submitted. One that is
 // not submitted yet is nobody's opinion. An approval that is seen for the first
 // time is remembered as it is now.
-func (g *GitHub) reviews(ctx context.Context, pr *gh.PullRequest, events []*gh.IssueEvent, seen gitdb.OID) ([]review.Review, error) {
-	n := pr.GetNumber()
-	list, err := all("read reviews", func(o gh.ListOptions) ([]*gh.PullRequestReview, *gh.Response, error) {
-		return g.client.PullRequests.ListReviews(ctx, g.cfg.Owner, g.cfg.Name, n, &o)
-	})
-	if err != nil {
-		return nil, err
-	}
+func (g *GitHub) reviews(ctx context.Context, pr *gh.PullRequest, read reading, seen gitdb.OID) ([]review.Review, error) {
 	dismissals := map[int64]*gh.IssueEvent{}
-	for _, e := range events {
+	for _, e := range read.events {
 		if d := e.GetDismissedReview(); d != nil {
 			dismissals[d.GetReviewID()] = e
 		}
 	}
-	slices.SortStableFunc(list, func(a, b *gh.PullRequestReview) int {
-		return cmp.Or(a.GetSubmittedAt().Compare(b.GetSubmittedAt().Time), cmp.Compare(a.GetID(), b.GetID()))
-	})
-	approvals, err := g.recall(ctx, pr, list, seen)
+	approvals, err := g.recall(ctx, pr, read.reviews, seen)
 	if err != nil {
 		return nil, err
 	}
 	var out []review.Review
-	for _, r := range list {
+	for _, r := range read.reviews {
 		if r.GetState() == "PENDING" || r.SubmittedAt == nil {
 			continue
 		}

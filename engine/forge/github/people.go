@@ -18,36 +18,19 @@ import (
 	"github.com/assent-dev/assent/engine/review"
 )
 
-// maxListed is how many commits GitHub lists of a pull request.
-const maxListed = 250
-
 // makers finds who had a hand in a pull request: who pushed, as the server saw
 // it, and everybody whom its commits name. Identities in commits are their
-// author's word; they keep people out and let nobody in. It tells when the head
-// was last pushed, where the server says.
-func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base gitdb.OID, events []*gh.IssueEvent, facts *review.Facts) (pushed time.Time, err error) {
-	if pr.GetCommits() >= maxListed {
-		return pushed, fmt.Errorf("%w: %d commits, and GitHub tells of %d at most", forge.ErrIncomplete, pr.GetCommits(), maxListed)
-	}
+// author's word; they keep people out and let nobody in.
+func (g *GitHub) makers(mergeBase, base gitdb.OID, read reading, facts *review.Facts) error {
 	pushers := []review.Actor{facts.Author}
-	for _, e := range events {
+	for _, e := range read.events {
 		if name := e.GetEvent(); name == "head_ref_force_pushed" || name == "head_ref_restored" {
 			pushers = append(pushers, actor(e.Actor))
 		}
 	}
-	seen, pushed, err := g.activity(ctx, pr)
-	if err != nil {
-		return pushed, err
-	}
-	facts.Pushers = distinct(append(pushers, seen...))
+	facts.Pushers = distinct(append(pushers, read.pushers...))
 	var named []review.Actor
-	listed, err := all("read commits", func(o gh.ListOptions) ([]*gh.RepositoryCommit, *gh.Response, error) {
-		return g.client.PullRequests.ListCommits(ctx, g.cfg.Owner, g.cfg.Name, pr.GetNumber(), &o)
-	})
-	if err != nil {
-		return pushed, err
-	}
-	for _, c := range listed {
+	for _, c := range read.commits {
 		for _, u := range []*gh.User{c.Author, c.Committer} {
 			if u.GetID() != 0 && u.GetID() != webFlow {
 				named = append(named, actor(u))
@@ -56,7 +39,7 @@ func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base
 	}
 	commits, err := change.Commits(g.cfg.DB, base, mergeBase, gitdb.OID(facts.Head))
 	if err != nil {
-		return pushed, err
+		return err
 	}
 	for _, c := range commits {
 		for _, p := range []gitdb.Person{c.Author, c.Committer} {
@@ -69,7 +52,7 @@ func (g *GitHub) makers(ctx context.Context, pr *gh.PullRequest, mergeBase, base
 		}
 	}
 	facts.CoAuthors = distinct(named)
-	return pushed, nil
+	return nil
 }
 
 // GitHub's own committer of what is made in the browser.

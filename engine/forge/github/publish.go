@@ -22,8 +22,11 @@ func (g *GitHub) Publish(ctx context.Context, id string, report forge.Report) er
 	case err != nil:
 	case g.cfg.Look:
 		err = fmt.Errorf("%w: it was opened to look only", forge.ErrForbidden)
+	case g.standing(n, report):
 	default:
-		err = g.publish(ctx, n, report)
+		if err = g.publish(ctx, n, report); err == nil {
+			g.stands(n, report)
+		}
 	}
 	if err != nil {
 		return fmt.Errorf("publish on pull request %s: %w", id, err)
@@ -145,7 +148,7 @@ func shown(r forge.Report) (state, conclusion, line string) {
 func (g *GitHub) status(ctx context.Context, me identity, report forge.Report) error {
 	state, _, line := shown(report)
 	line = shorten(oneLine(line))
-	list, err := all("read statuses", func(o gh.ListOptions) ([]*gh.RepoStatus, *gh.Response, error) {
+	list, err := linked("read statuses", func(o gh.ListOptions) ([]*gh.RepoStatus, *gh.Response, error) {
 		return g.client.Repositories.ListStatuses(ctx, g.cfg.Owner, g.cfg.Name, report.Head, &o)
 	})
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 const (
 	requestTimeout = 30 * time.Second
 	maxBody        = 32 << 20
-	maxRemembered  = 4096 // responses
+	maxRemembered  = 64 << 20 // bytes of responses, in each of two generations
 	perPage        = 100
 	maxPages       = 300
 )
@@ -108,11 +108,44 @@ func (a *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // conditional asks again for what it has seen with If-None-Match: an answer of
-// 304 costs nothing of the rate limit, and the remembered one is given back.
+// 304 costs nothing of the rate limit, and the remembered one is given back. What
+// is not asked for again is forgotten with its generation.
 type conditional struct {
 	next http.RoundTripper
 	mu   sync.Mutex
 	kept map[string]*kept
+	old  map[string]*kept // the generation before
+	size int              // of kept, in bytes
+}
+
+// recall is what is known of a request.
+func (c *conditional) recall(key string) *kept {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if k := c.kept[key]; k != nil {
+		return k
+	}
+	k := c.old[key]
+	if k != nil {
+		c.put(key, k)
+	}
+	return k
+}
+
+// put is called with the lock held.
+func (c *conditional) put(key string, k *kept) {
+	if was := c.kept[key]; was != nil {
+		c.size -= was.size()
+	}
+	if c.size += k.size(); c.size > maxRemembered {
+		c.old, c.kept, c.size = c.kept, map[string]*kept{}, k.size()
+	}
+	c.kept[key] = k
+}
+
+func (k *kept) size() int {
+	const overhead = 1 << 10 // of the headers and the maps
+	return len(k.body) + overhead
 }
 
 type kept struct {
@@ -128,9 +161,7 @@ func (c *conditional) RoundTrip(req *http.Request) (*http.Response, error) {
 		return c.next.RoundTrip(req)
 	}
 	key := req.URL.String() + "\x00" + req.Header.Get("Accept")
-	c.mu.Lock()
-	known := c.kept[key]
-	c.mu.Unlock()
+	known := c.recall(key)
 	if known != nil {
 		req = req.Clone(req.Context())
 		req.Header.Set("If-None-Match", known.etag)
@@ -156,10 +187,7 @@ func (c *conditional) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	now := &kept{etag, resp.StatusCode, resp.Header.Clone(), body}
 	c.mu.Lock()
-	if len(c.kept) >= maxRemembered {
-		clear(c.kept)
-	}
-	c.kept[key] = now
+	c.put(key, now)
 	c.mu.Unlock()
 	return now.response(req, resp.Header), nil
 }
@@ -227,20 +255,29 @@ func statusErr(code int) error {
 	return nil
 }
 
+// linked reads every page that GitHub links to. It is for what nothing rests on
+// that ends early without saying so; see all.
+func linked[T any](doing string, page func(gh.ListOptions) ([]T, *gh.Response, error)) ([]T, error) {
+	return pages(doing, page, func(got int, resp *gh.Response) bool { return got < perPage && resp.NextPage == 0 })
+}
+
 // all reads every page: as long as there is a next one, and, because a list has
 // been seen to end early without saying so, until one is empty.
 func all[T any](doing string, page func(gh.ListOptions) ([]T, *gh.Response, error)) ([]T, error) {
+	return pages(doing, page, func(got int, _ *gh.Response) bool { return got == 0 })
+}
+
+func pages[T any](doing string, page func(gh.ListOptions) ([]T, *gh.Response, error), last func(got int, resp *gh.Response) bool) ([]T, error) {
 	var out []T
 	o := gh.ListOptions{PerPage: perPage, Page: 1}
 	for range maxPages {
-		got, _, err := page(o)
+		got, resp, err := page(o)
 		if err != nil {
 			return nil, apiErr(doing, err)
 		}
-		if len(got) == 0 {
+		if out = append(out, got...); last(len(got), resp) {
 			return out, nil
 		}
-		out = append(out, got...)
 		o.Page++
 	}
 	return nil, fmt.Errorf("%s: more than %d pages: %w", doing, maxPages, forge.ErrIncomplete)

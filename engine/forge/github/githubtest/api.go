@@ -90,6 +90,12 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Re
 	if s.settings.Scopes != nil {
 		w.Header().Set("X-OAuth-Scopes", *s.settings.Scopes)
 	}
+	w.Header().Set("Date", s.now.UTC().Format(http.TimeFormat))
+	s.calls.All++
+	if r.Method == http.MethodGet && code == http.StatusOK && unchanged(w, r, body) {
+		s.calls.Unchanged++
+		return
+	}
 	answer(w, code, body)
 }
 

@@ -64,6 +64,7 @@ type Server struct {
 
 	// Faults are how it misbehaves, looked at in each request.
 	faults Faults
+	calls  Calls
 }
 
 // Faults are ways to misbehave.

@@ -1,0 +1,87 @@
+package github_test
+
+import (
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/github/githubtest"
+	"github.com/assent-dev/assent/engine/review"
+)
+
+// sweep looks at every open pull request and publishes how it stands, as the
+// engine does, and counts the requests.
+func (h *harness) sweep(t *testing.T, f forge.Forge) githubtest.Calls {
+	t.Helper()
+	before := h.Calls()
+	list, err := f.List(t.Context(), review.StateOpen)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, pr := range list {
+		facts, err := f.Observe(t.Context(), pr.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := f.Publish(t.Context(), pr.ID, report(facts)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	after := h.Calls()
+	return githubtest.Calls{All: after.All - before.All, Unchanged: after.Unchanged - before.Unchanged}
+}
+
+func report(f review.Facts) forge.Report {
+	return forge.Report{Head: f.Head, Markdown: "waiting\n", Judgement: review.Judgement{Outcome: review.Pending, Reason: fmt.Sprintf("%d reviews", len(f.Reviews))}}
+}
+
+// TestASweepOfTwoThousandCostsNothing counts what GitHub would count.
+func TestASweepOfTwoThousandCostsNothing(t *testing.T) {
+	t.Parallel()
+	n := 2000
+	if testing.Short() {
+		n = 200
+	}
+	h := newHarness(t)
+	for i := range n {
+		if _, err := h.Server.Open("ann", fmt.Sprintf("request/r%d", i), "access", map[string]string{fmt.Sprintf("requests/r%d.yaml", i): "a: 1\n"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f := h.open(h.config())
+	cold := h.sweep(t, f)
+	h.Wait(h.Now().Add(time.Minute))
+	settled := h.sweep(t, f) // the engine's own comments are news
+	h.Wait(h.Now().Add(time.Minute))
+	quiet := h.sweep(t, f)
+	h.Wait(h.Now().Add(time.Minute))
+	restarted := h.sweep(t, h.open(h.config()))
+	each := func(c githubtest.Calls) string {
+		return fmt.Sprintf("%d calls (%.2f each), %d of them paid for", c.All, float64(c.All)/float64(n), c.All-c.Unchanged)
+	}
+	t.Logf("%d open pull requests\n  first sight:  %s\n  after it:     %s\n  unchanged:    %s\n  new process:  %s", n, each(cold), each(settled), each(quiet), each(restarted))
+	if quiet.All > 2*n {
+		t.Errorf("an unchanged sweep makes %d calls, want at most 2 for each of %d", quiet.All, n)
+	}
+	if paid := quiet.All - quiet.Unchanged; paid != 0 {
+		t.Errorf("an unchanged sweep pays for %d calls", paid)
+	}
+	if most := 8*n + n/20; restarted.All-restarted.Unchanged > most {
+		t.Errorf("a new process pays for %d calls, want at most %d", restarted.All-restarted.Unchanged, most)
+	}
+	// And what does happen is seen: one pull request of them all is reviewed.
+	if _, err := h.Server.Review("bo", n/2, "APPROVE", "", ""); err != nil {
+		t.Fatal(err)
+	}
+	some := h.sweep(t, f)
+	facts, err := f.Observe(t.Context(), strconv.Itoa(n/2))
+	if err != nil || len(facts.Reviews) != 1 || !counts(facts, facts.Reviews[0]) {
+		t.Errorf("the review is not seen: %v, %+v", err, facts.Reviews)
+	}
+	const most = 40
+	if paid := some.All - some.Unchanged; paid == 0 || paid > most {
+		t.Errorf("a sweep that finds one review pays for %d calls, want 1 to %d", paid, most)
+	}
+}
