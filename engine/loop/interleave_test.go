@@ -245,8 +245,11 @@ func (p *play) look(counts *tally) {
 		}
 		o.sighted = max(o.sighted, known)
 	}
-	if *p.lost = max(no, *p.lost-maybe(known)); err != nil && *p.lost == no {
+	switch {
+	case err == nil:
 		*p.lost = no
+	case *p.lost == yes:
+		*p.lost = perhaps
 	}
 	p.mute = p.mute && err != nil
 }
@@ -283,11 +286,14 @@ func (p *play) run(counts *tally) {
 // and faults in random order, and asks an oracle that knows what people really
 // looked at. It fails both ways.
 func TestInterleavingsGrantWhatWasApprovedOnly(t *testing.T) {
-	const shards, each = 4, 50
+	shards, each := uint64(4), 50
+	if testing.Short() {
+		each = 5
+	}
 	var counts tally
 	seed := rand.Uint64()
 	t.Run("shards", func(t *testing.T) {
-		for shard := range uint64(shards) {
+		for shard := range shards {
 			t.Run(strconv.FormatUint(shard, 10), func(t *testing.T) {
 				t.Parallel()
 				h := newHub(t)
@@ -309,11 +315,12 @@ func TestInterleavingsGrantWhatWasApprovedOnly(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d interleavings: %d grants, %d looks that had to grant nothing, %d that might have", shards*each, counts.granted.Load(), counts.refused.Load(), counts.held.Load())
+	all := int64(shards) * int64(each)
+	t.Logf("%d interleavings: %d grants, %d looks that had to grant nothing, %d that might have", all, counts.granted.Load(), counts.refused.Load(), counts.held.Load())
 	if t.Failed() {
 		t.Logf("the seed is %d", seed)
 	}
-	if counts.granted.Load() < shards*each/10 || counts.refused.Load() < shards*each {
+	if counts.granted.Load() < all/10 || counts.refused.Load() < all {
 		t.Errorf("too little happened to mean anything: %d granted, %d refused", counts.granted.Load(), counts.refused.Load())
 	}
 }
