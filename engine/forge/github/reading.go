@@ -206,7 +206,7 @@ func (g *GitHub) standing(n int, report forge.Report) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	was, ok := g.shows[n]
-	return ok && !report.Remind && g.calm[n] && was.report == nameOf(report) && g.cfg.Now().Sub(was.at) < showAgain
+	return ok && !report.Remind && len(report.Notes) == 0 && g.calm[n] && was.report == nameOf(report) && g.cfg.Now().Sub(was.at) < showAgain
 }
 
 func (g *GitHub) stands(n int, report forge.Report) {
