@@ -9,6 +9,7 @@ import (
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/forge/github/githubtest"
+	"github.com/assent-dev/assent/engine/forge/github/githubtest/judge"
 	"github.com/assent-dev/assent/engine/resource"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -31,7 +32,7 @@ func newHub(t testing.TB) *hub {
 		}
 		files["assent.yaml"] = bytes.Replace(files["assent.yaml"], []byte("forge: local"), []byte("forge: github\n  github:\n    repository: acme/access\n    id: 4711"), 1)
 	})
-	s, err := githubtest.Start(t.Context(), t.TempDir(), begin, nil)
+	s, err := githubtest.Start(judge.Context(t), t.TempDir(), begin, nil)
 	must(t, err)
 	t.Cleanup(s.Close)
 	s.Add(githubtest.User{ID: 99, Login: "assent-engine", Type: "User"}, "engine-token")
