@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,25 +36,37 @@ func newHTTP(cfg Config) *http.Client {
 	retry := retryablehttp.NewClient()
 	retry.HTTPClient = &http.Client{
 		Transport: &authorized{&counted{wire, cfg.OnCall}, cfg.Tokens}, Timeout: requestTimeout,
-		CheckRedirect: sameHost,
+		CheckRedirect: follow(cfg.ID),
 	}
 	retry.Logger, retry.RetryMax, retry.RetryWaitMin, retry.RetryWaitMax = nil, 3, 200*time.Millisecond, 2*time.Second
 	retry.CheckRetry = mayRepeat
 	retry.ErrorHandler = retryablehttp.PassthroughErrorHandler
 	return &http.Client{
 		Transport:     &conditional{next: &retryablehttp.RoundTripper{Client: retry}, kept: map[string]*kept{}},
-		CheckRedirect: sameHost,
+		CheckRedirect: follow(cfg.ID),
 	}
 }
 
-// sameHost follows the redirects of a renamed repository, which is known by its
-// id, and none that leads the token elsewhere.
-func sameHost(req *http.Request, via []*http.Request) error {
-	const most = 5
-	if first := via[0].URL; len(via) > most || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
-		return http.ErrUseLastResponse
+// follow follows the redirects of a renamed repository, which is known by its
+// number, and none that leads the token elsewhere. A write is carried on only as
+// it was, and only to the number of the pinned repository: a 301 would make a read
+// of it, whose answer would be taken for that of the write.
+func follow(id int64) func(req *http.Request, via []*http.Request) error {
+	return func(req *http.Request, via []*http.Request) error {
+		const most = 5
+		first := via[0]
+		if len(via) > most || req.URL.Host != first.URL.Host || req.URL.Scheme != first.URL.Scheme {
+			return http.ErrUseLastResponse
+		}
+		if first.Method == http.MethodGet {
+			return nil
+		}
+		_, rest, found := strings.Cut(req.URL.Path, fmt.Sprintf("/repositories/%d", id))
+		if req.Method != first.Method || !found || rest != "" && rest[0] != '/' {
+			return http.ErrUseLastResponse
+		}
+		return nil
 	}
-	return nil
 }
 
 // mayRepeat allows another try of a read that failed on the way or in the server.
