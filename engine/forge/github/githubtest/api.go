@@ -18,24 +18,24 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	api := http.NewServeMux()
 	repo := "/repos/" + Owner + "/" + Repository
 	for pattern, h := range map[string]func(r *http.Request, by User) (int, any){
-		"GET /user":                                      s.getMe,
-		"GET /users/{login}":                             s.getUser,
-		"GET " + repo:                                    func(_ *http.Request, by User) (int, any) { return 200, s.repositoryJSON(by) },
-		"GET " + repo + "/pulls":                         s.listPulls,
-		"POST " + repo + "/pulls":                        s.postPull,
-		"GET " + repo + "/pulls/{n}":                     s.getPull,
-		"PATCH " + repo + "/pulls/{n}":                   s.patchPull,
-		"PUT " + repo + "/pulls/{n}/merge":               s.putMerge,
-		"GET " + repo + "/pulls/{n}/reviews":             s.listReviews,
-		"POST " + repo + "/pulls/{n}/reviews":            s.postReview,
-		"GET " + repo + "/pulls/{n}/commits":             s.listCommits,
-		"GET " + repo + "/issues/{n}/events":             s.listEvents,
-		"GET " + repo + "/issues/{n}/comments":           s.listComments,
-		"POST " + repo + "/issues/{n}/comments":          s.postComment,
-		"PATCH " + repo + "/issues/comments/{id}":        s.patchComment,
-		"GET " + repo + "/commits/{sha}/statuses":        s.listStatuses,
-		"POST " + repo + "/statuses/{sha}":               s.postStatus,
-		fmt.Sprintf("GET /repositories/%d/activity", ID): s.listActivity,
+		"GET /user":                               s.getMe,
+		"GET /users/{login}":                      s.getUser,
+		"GET " + repo:                             func(_ *http.Request, by User) (int, any) { return 200, s.repositoryJSON(by) },
+		"GET " + repo + "/pulls":                  s.listPulls,
+		"POST " + repo + "/pulls":                 s.postPull,
+		"GET " + repo + "/pulls/{n}":              s.getPull,
+		"PATCH " + repo + "/pulls/{n}":            s.patchPull,
+		"PUT " + repo + "/pulls/{n}/merge":        s.putMerge,
+		"GET " + repo + "/pulls/{n}/reviews":      s.listReviews,
+		"POST " + repo + "/pulls/{n}/reviews":     s.postReview,
+		"GET " + repo + "/pulls/{n}/commits":      s.listCommits,
+		"GET " + repo + "/issues/{n}/events":      s.listEvents,
+		"GET " + repo + "/issues/{n}/comments":    s.listComments,
+		"POST " + repo + "/issues/{n}/comments":   s.postComment,
+		"PATCH " + repo + "/issues/comments/{id}": s.patchComment,
+		"GET " + repo + "/commits/{sha}/statuses": s.listStatuses,
+		"POST " + repo + "/statuses/{sha}":        s.postStatus,
+		"GET " + repo + "/activity":               s.listActivity,
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
@@ -47,7 +47,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	for pattern, h := range s.appRoutes() {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serveApp(w, r, h) })
 	}
-	mux, rest := http.NewServeMux(), http.StripPrefix("/api/v3", api)
+	mux, rest := http.NewServeMux(), http.StripPrefix("/api/v3", byNumber(api))
 	if wrap != nil {
 		rest = wrap(rest)
 	}
@@ -103,20 +103,6 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Re
 type pageOf struct {
 	name string
 	list []object
-}
-
-// misbehaves plays a fault in place of an answer.
-func (s *Server) misbehaves(w http.ResponseWriter, r *http.Request) bool {
-	if s.faults.Fail == nil {
-		return false
-	}
-	code := s.faults.Fail(r)
-	if code == 0 {
-		return false
-	}
-	w.Header().Set(Fault, "status")
-	answer(w, code, object{"message": http.StatusText(code)})
-	return true
 }
 
 func answer(w http.ResponseWriter, code int, body any) {
@@ -213,7 +199,12 @@ func (s *Server) getPull(r *http.Request, _ User) (int, any) {
 	if p == nil {
 		return notFound()
 	}
-	return 200, s.pullJSON(p, true)
+	shown := *p
+	if p.lags > 0 {
+		p.lags--
+		shown.head = p.was
+	}
+	return 200, s.pullJSON(&shown, true)
 }
 
 func (s *Server) patchPull(r *http.Request, by User) (int, any) {
@@ -269,6 +260,10 @@ func (s *Server) listReviews(r *http.Request, _ User) (int, any) {
 	}
 	list := []object{}
 	for _, v := range p.reviews {
+		if v.lags > 0 {
+			v.lags--
+			continue
+		}
 		list = append(list, p.reviewJSON(v))
 	}
 	return 200, list

@@ -134,7 +134,7 @@ func (s *Server) moveHead(by string, p *pull, head gitdb.OID, force bool) error 
 		}
 	}
 	was := p.head
-	p.head = head
+	p.head, p.was, p.lags = head, was, s.faults.Lag
 	kind := "push"
 	if force {
 		kind = "force_push"
@@ -167,7 +167,7 @@ func (s *Server) Review(by string, n int, what, body, commit string) (int64, err
 	if !ok {
 		return 0, fmt.Errorf("422: no event %q", what)
 	}
-	r := &reviewed{ID: s.id(), User: s.users[by], State: state, Body: body, Commit: gitdb.OID(commit), Submitted: s.tick()}
+	r := &reviewed{ID: s.id(), User: s.users[by], State: state, Body: body, Commit: gitdb.OID(commit), Submitted: s.tick(), lags: s.faults.Lag}
 	if commit == "" {
 		r.Commit = p.head
 	}

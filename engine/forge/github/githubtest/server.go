@@ -77,7 +77,23 @@ type Faults struct {
 	NoActivity bool
 	// Fail answers a request with a status instead; zero lets it pass.
 	Fail func(r *http.Request) int
+	// Limited answers that a limit is reached, with the headers that GitHub has then.
+	Limited Limit
+	// Redirect answers with another address instead, as GitHub does for a renamed
+	// repository; an empty one lets the request pass.
+	Redirect func(r *http.Request) string
+	// Lag is for how many reads a push and a review are not shown yet.
+	Lag int
 }
+
+// Limit is one of GitHub's limits.
+type Limit int
+
+// The limits: of requests in an hour, and of what else is too much.
+const (
+	PrimaryLimit Limit = iota + 1
+	SecondaryLimit
+)
 
 type pull struct {
 	number         int
@@ -90,6 +106,8 @@ type pull struct {
 	closed         time.Time
 	mergeCommit    gitdb.OID
 	head           gitdb.OID
+	was            gitdb.OID // before the last push
+	lags           int       // reads for which that is shown
 	created        time.Time
 	reviews        []*reviewed
 	labels         []string
@@ -104,6 +122,7 @@ type reviewed struct {
 	Body      string
 	Commit    gitdb.OID
 	Submitted time.Time
+	lags      int // reads in which it is not shown
 }
 
 type event struct {
