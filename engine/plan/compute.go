@@ -103,7 +103,7 @@ func (c Change) principal() string {
 }
 
 func dueExpiries(desired Desired, o Observed) []Change {
-	wanted := grantsOf(desired.State, o.Connection)
+	wanted, _ := grantsOf(desired.State, o.Connection)
 	var out []Change
 	for _, g := range o.State.Grants {
 		if _, ok := wanted[g.Key()]; !ok && lossReason(desired, g) == ReasonExpired {
@@ -114,11 +114,15 @@ func dueExpiries(desired Desired, o Observed) []Change {
 }
 
 func diff(desired Desired, o Observed) []Change {
-	wanted, had := grantsOf(desired.State, o.Connection), grantsOf(o.State, o.Connection)
+	// In the order of the states, which is about that of the changes: many
+	// thousands need little sorting then.
+	wanted, wantedKeys := grantsOf(desired.State, o.Connection)
+	had, hadKeys := grantsOf(o.State, o.Connection)
 	wantedRoles, hadRoles := rolesOf(desired.State, o.Connection), rolesOf(o.State, o.Connection)
 	places := placesOf(wanted)
 	var out []Change
-	for key, g := range had {
+	for _, key := range hadKeys {
+		g := had[key]
 		if _, ok := wanted[key]; !ok {
 			reason := lossReason(desired, g)
 			if to, ok := places[placeOf(g)]; ok && reason == ReasonWithdrawn && !losesObject(hadRoles[g.RoleKey], wantedRoles[to.RoleKey]) {
@@ -146,7 +150,8 @@ func diff(desired Desired, o Observed) []Change {
 		}
 		out = append(out, c)
 	}
-	for key, g := range wanted {
+	for _, key := range wantedKeys {
+		g := wanted[key]
 		prior, ok := had[key]
 		switch {
 		case !ok && desired.Applied[key]:
@@ -198,14 +203,20 @@ func lossReason(desired Desired, g grant.Grant) Reason {
 	return ReasonExpired
 }
 
-func grantsOf(s grant.State, connection resource.Name) map[grant.Key]grant.Grant {
-	out := map[grant.Key]grant.Grant{}
+// grantsOf are the grants of one connection, and their keys in order.
+func grantsOf(s grant.State, connection resource.Name) (map[grant.Key]grant.Grant, []grant.Key) {
+	out, order := make(map[grant.Key]grant.Grant, len(s.Grants)), make([]grant.Key, 0, len(s.Grants))
 	for _, g := range s.Grants {
-		if g.Connection == connection {
-			out[g.Key()] = g
+		if g.Connection != connection {
+			continue
 		}
+		key := g.Key()
+		if _, twice := out[key]; !twice {
+			order = append(order, key)
+		}
+		out[key] = g
 	}
-	return out
+	return out, order
 }
 
 func rolesOf(s grant.State, connection resource.Name) map[grant.RoleKey]grant.Role {

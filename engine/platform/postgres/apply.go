@@ -33,8 +33,9 @@ type run struct {
 	b     *builder
 	epoch int64
 	out   []platform.Outcome
-	// seen holds, by position, what the read-back compares with.
-	seen map[int]work
+	// seen holds, by position, what the read-back compares with; nil where a change
+	// was not carried out.
+	seen []*work
 	// touched are the memberships that this Apply has changed so far.
 	touched map[memberKey]bool
 	// shut are the roles whose provision failed: nobody joins them now.
@@ -58,7 +59,7 @@ func (p *Postgres) Apply(ctx context.Context, batch platform.Batch) ([]platform.
 	defer p.mu.Unlock()
 	r := &run{
 		p: p, batch: batch, want: wantedBy(batch.Changes),
-		seen: map[int]work{}, touched: map[memberKey]bool{}, shut: map[string]*fault{}, had: map[string][]relName{},
+		seen: make([]*work, len(batch.Changes)), touched: map[memberKey]bool{}, shut: map[string]*fault{}, had: map[string][]relName{},
 		changed: map[relName]bool{},
 	}
 	for _, c := range batch.Changes {

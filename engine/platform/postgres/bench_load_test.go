@@ -13,11 +13,12 @@ import (
 	"github.com/assent-dev/assent/engine/platform"
 )
 
-// load is a workload: a declaration is one role on one schema of ten tables,
-// all columns of them clear.
+// load is a workload: a declaration is one role on one schema of ten tables, with
+// the same columns of each.
 type load struct {
 	*fixture
 	schemas int
+	columns []string // that a role opens of each table
 	roles   []*grant.Role
 	given   bool // something may have been granted
 	opened  func(*Postgres)
@@ -28,12 +29,12 @@ const (
 	loadRoles  = 10 // on each schema
 )
 
-// loadColumns are the columns of each table. Ours and the peers' grants name them.
+// loadColumns are the columns of each table.
 var loadColumns = []string{"id", "name", "email", "amount"}
 
 func newLoad(t *testing.T, schemas int) *load {
 	t.Helper()
-	l := &load{fixture: newFixture(t), schemas: schemas}
+	l := &load{fixture: newFixture(t), schemas: schemas, columns: loadColumns}
 	engine := ident("engine" + strings.TrimPrefix(l.db, "db"))
 	for i := range schemas {
 		s := loadSchema(i)
@@ -58,7 +59,7 @@ func loadSchema(i int) string { return fmt.Sprintf("s%04d", i) }
 // wide is ten roles, each on every schema.
 func (l *load) wide(columns []grant.Column) []*grant.Role {
 	if columns == nil {
-		for _, c := range loadColumns {
+		for _, c := range l.columns {
 			columns = append(columns, seen(c))
 		}
 	}

@@ -52,7 +52,7 @@ func rawRole(j int) string { return fmt.Sprintf("raw_%d", j) }
 // singles is one statement for each table and role.
 func (l *load) singles() []string {
 	var out []string
-	columns := idents(loadColumns)
+	columns := idents(l.columns)
 	for j := range loadRoles {
 		for i := range l.schemas {
 			out = append(out, "GRANT USAGE ON SCHEMA "+loadSchema(i)+" TO "+rawRole(j))
@@ -83,7 +83,7 @@ func (l *load) batches() []string {
 		out = append(out, "GRANT USAGE ON SCHEMA "+strings.Join(some, ", ")+to)
 	}
 	for some := range slices.Chunk(tables, 100) {
-		out = append(out, "GRANT SELECT ("+idents(loadColumns)+") ON "+strings.Join(some, ", ")+to)
+		out = append(out, "GRANT SELECT ("+idents(l.columns)+") ON "+strings.Join(some, ", ")+to)
 	}
 	return out
 }

@@ -101,12 +101,17 @@ func (b *bench) objects() {
 	b.t.Run("small", func(t *testing.T) {
 		l := newLoad(t, b.full/100)
 		small = b.applies(l, false)
-		b.peers(l, small.apply, small.noop, ansible(), terraform())
+		// Peers that know whole tables only are measured where a declaration
+		// opens one column, so that both give as many items.
+		l.columns = loadColumns[:1]
+		l.roles = l.wide(nil)
+		few := b.applies(l, false)
+		b.peers(l, few, &small, ansible(), terraform())
 	})
 	b.t.Run("large", func(t *testing.T) {
 		l := newLoad(t, b.full/10)
 		large = b.applies(l, true)
-		b.peers(l, large.apply, large.noop, ldap2pg(), pgbedrock())
+		b.peers(l, large, nil, ldap2pg(), pgbedrock())
 	})
 	if b.t.Failed() {
 		b.t.FailNow()
@@ -196,7 +201,7 @@ func (l *load) drift() {
 		names = append(names, fmt.Sprintf("assent_p%d_read", j))
 	}
 	for i := 0; i < l.schemas; i += 10 {
-		mustExec(l.t, conn, fmt.Sprintf("REVOKE SELECT (%s) ON %s.t3 FROM %s", idents(loadColumns), loadSchema(i), idents(names)))
+		mustExec(l.t, conn, fmt.Sprintf("REVOKE SELECT (%s) ON %s.t3 FROM %s", idents(l.columns), loadSchema(i), idents(names)))
 	}
 	_ = conn.Close(context.Background())
 }
@@ -256,53 +261,4 @@ func (n *countedConn) Read(b []byte) (int, error) {
 		n.c.trips.Add(1)
 	}
 	return n.Conn.Read(b)
-}
-
-// application is a session of somebody else that joins three tables all the time.
-type application struct {
-	done  chan struct{}
-	ended chan struct{}
-	took  chan []time.Duration
-	ask   chan struct{}
-}
-
-func (l *load) startApplication() *application {
-	a := &application{done: make(chan struct{}), ended: make(chan struct{}), took: make(chan []time.Duration), ask: make(chan struct{})}
-	conn := dial(l.t, l.admin.Config().ConnString())
-	sql := fmt.Sprintf("SELECT count(*) FROM %[1]s.t0 a JOIN %[1]s.t1 b USING (id) JOIN %[1]s.t2 c USING (id)", loadSchema(0))
-	go func() {
-		defer close(a.ended)
-		var took []time.Duration
-		for {
-			select {
-			case <-a.done:
-				return
-			case <-a.ask:
-				a.took <- took
-				took = nil
-			default:
-			}
-			start := time.Now()
-			if _, err := conn.Exec(context.Background(), sql); err != nil {
-				l.t.Error(err)
-				return
-			}
-			took = append(took, time.Since(start))
-			time.Sleep(500 * time.Microsecond)
-		}
-	}()
-	return a
-}
-
-// p99 is that of the time since it was last asked.
-func (a *application) p99() time.Duration {
-	a.ask <- struct{}{}
-	took := <-a.took
-	median(took)
-	return took[len(took)*99/100]
-}
-
-func (a *application) stop() {
-	close(a.done)
-	<-a.ended
 }

@@ -82,7 +82,9 @@ func (p *Postgres) connConfig() (*pgx.ConnConfig, error) {
 		c.RuntimeParams[k] = v
 	}
 	delete(c.RuntimeParams, "options")
-	c.DefaultQueryExecMode = pgx.QueryExecModeDescribeExec
+	// What a query's columns are is asked once for each connection, and no
+	// statement is prepared under a name, which a pooler in between would lose.
+	c.DefaultQueryExecMode = pgx.QueryExecModeCacheDescribe
 	c.OnNotice = func(_ *pgconn.PgConn, n *pgconn.Notice) { p.notices = append(p.notices, n) }
 	return c, nil
 }

@@ -42,7 +42,7 @@ func (r *run) carryOut(ctx context.Context, u unit, w work) error {
 				o.Status = platform.Applied
 			}
 			r.note(o, w.end, ended, notes)
-			r.seen[i] = w
+			r.seen[i] = &w
 		}
 	}
 	return nil
@@ -77,7 +77,7 @@ func (r *run) end(ctx context.Context, accounts []string, ended map[string]int, 
 	if err := r.hook(ctx, stmt.Text); err != nil {
 		return err
 	}
-	rows, err := r.p.conn.Query(ctx, stmt.Text)
+	rows, err := r.p.conn.Query(ctx, stmt.Text, pgx.QueryExecModeExec) // other text each time: no description to keep
 	if err == nil {
 		var a string
 		var n int

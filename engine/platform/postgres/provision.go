@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/assent-dev/assent/engine/grant"
@@ -200,6 +201,7 @@ func (b *builder) closeRest(can grant.Role) {
 // clear opens the objects without masks, column by column.
 func (b *builder) clear(can grant.Role) {
 	name := b.s.roleName(can.RoleKey)
+	b.steps = slices.Grow(b.steps, len(can.Objects))
 	for _, o := range can.Objects {
 		if o.Masked() {
 			continue

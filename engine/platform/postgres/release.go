@@ -15,7 +15,7 @@ var _ platform.Releaser = (*Postgres)(nil)
 func (p *Postgres) Release(ctx context.Context, path []string, dry bool) ([]platform.Statement, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	r := &run{p: p, want: wantedBy(nil), seen: map[int]work{}, shut: map[string]*fault{}, had: map[string][]relName{}}
+	r := &run{p: p, want: wantedBy(nil), shut: map[string]*fault{}, had: map[string][]relName{}}
 	if dry {
 		if err := r.reread(ctx); err != nil {
 			return nil, err

@@ -30,14 +30,17 @@ func (s *snapshot) reached(name string) []relName {
 
 // verify reads everything back and lets only what is seen stand.
 func (r *run) verify(ctx context.Context) error {
-	if len(r.seen) == 0 {
+	if !slices.ContainsFunc(r.seen, func(w *work) bool { return w != nil }) {
 		return nil
 	}
 	if err := r.readBack(ctx); err != nil {
 		return err
 	}
 	var joined, left []int
-	for _, i := range keys(r.seen) {
+	for i, w := range r.seen {
+		if w == nil {
+			continue
+		}
 		switch r.out[i].Change.Action {
 		case plan.Provision:
 			r.verifyRole(i)
@@ -52,7 +55,7 @@ func (r *run) verify(ctx context.Context) error {
 				left = append(left, i)
 			}
 		}
-		if f := r.seen[i].faults[i]; f != nil && (r.out[i].Status == platform.Applied || r.out[i].Status == platform.Done) {
+		if f := w.faults[i]; f != nil && (r.out[i].Status == platform.Applied || r.out[i].Status == platform.Done) {
 			r.set(i, f)
 		}
 	}
@@ -70,18 +73,21 @@ func (r *run) readBack(ctx context.Context) error {
 	w := r.want
 	again, left := maps.Clone(r.changed), map[string]bool{}
 	w.accounts = nil
-	for i := range r.seen {
+	for i, carried := range r.seen {
+		if carried == nil {
+			continue
+		}
 		if g := r.out[i].Change.Grant; g != nil {
 			revoked := r.out[i].Change.Action == plan.Revoke
-			if revoked {
-				left[r.s.roleName(g.RoleKey)] = true
+			if name := r.s.roleName(g.RoleKey); revoked && !left[name] {
+				left[name] = true
 			}
 			if nameable(g.Principal) && (revoked || r.s.version < 160000) { // see verifyInherits
 				w.accounts = append(w.accounts, g.Principal)
 			}
 			continue
 		}
-		can := r.seen[i].can[i]
+		can := carried.can[i]
 		for _, o := range can.Objects {
 			if o.Masked() {
 				again[relName{o.Path[1], o.Path[2]}] = true
