@@ -16,6 +16,7 @@ type demoOptions struct {
 	server   string
 	keep     string
 	forge    string
+	at       time.Time // when the story begins; chosen where zero
 }
 
 // forgeGitHubFake is a GitHub of our own, which the demo starts.

@@ -49,6 +49,9 @@ func newDemoWorld(ctx context.Context, dir string, o demoOptions) (*demoWorld, e
 		// The story ends at the present, so that what is left behind is over.
 		clock: time.Now().UTC().AddDate(0, 0, -demoDays).Add(-time.Hour).Truncate(time.Second),
 	}
+	if !o.at.IsZero() {
+		w.clock = o.at.UTC().Truncate(time.Second)
+	}
 	files, err := w.governanceFiles()
 	if err != nil {
 		return nil, err

@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -18,8 +20,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"assent": func() {
 			// A GitHub that the program starts itself is judged too.
-			ctx := judge.With(context.Background(), func(format string, args ...any) { fmt.Fprintf(os.Stderr, "error: "+format+"\n", args...) })
-			os.Exit(run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr))
+			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+			ctx = judge.With(ctx, func(format string, args ...any) { fmt.Fprintf(os.Stderr, "error: "+format+"\n", args...) })
+			code := run(ctx, os.Args[1:], os.Stdin, os.Stdout, os.Stderr)
+			stop()
+			os.Exit(code)
 		},
 		"gh": func() { os.Exit(gh(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) },
 	})

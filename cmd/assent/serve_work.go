@@ -28,6 +28,9 @@ type determining struct {
 	sweeper *edge.Sweeper
 	rules   *ruleWatch
 	first   bool // a sweep ended well
+
+	mu   sync.Mutex
+	told map[string]string // how each pull request stood when it was last told of
 }
 
 // prepareDetermining opens the forge, the queue, the sweeper and the webhooks.
@@ -155,13 +158,29 @@ func (h *determining) look(ctx context.Context, id string, by edge.Trigger) erro
 		h.log.Warn("a pull request could not be determined; it is tried again", append(args, "error", err)...)
 	case r.Merged != "" || len(r.Records) > 0:
 		h.log.Info("determined", append(args, "reason", r.Judgement.Reason)...)
-	default:
-		h.log.Debug("looked at", args...)
+	case h.news(id, r.Judgement):
+		h.log.Info("waits", append(args, "reason", r.Judgement.Reason)...)
 	}
 	if r.Merged != "" || len(r.Records) > 0 {
 		h.moved(ctx)
 	}
 	return err
+}
+
+// news reports whether a pull request stands otherwise than when it was last told of.
+func (h *determining) news(id string, j review.Judgement) bool {
+	const most = 10_000
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := string(j.Outcome) + " " + j.Reason
+	if h.told[id] == now {
+		return false
+	}
+	if h.told == nil || len(h.told) > most {
+		h.told = map[string]string{}
+	}
+	h.told[id] = now
+	return true
 }
 
 // moved has the reconciler look, wherever it can be told.

@@ -49,6 +49,7 @@ type Sweeper struct {
 	OnSweep func(Sweep)
 
 	mu    sync.Mutex
+	heard map[string]bool // looked at since the last sweep, for whatever reason
 	known map[string]*lookedAt
 	rules string
 	whole time.Time // when the last sweep of all was
@@ -148,7 +149,7 @@ func (s *Sweeper) choose(listing Listing, now time.Time, all bool) (look []Open,
 		if !due {
 			continue
 		}
-		if news && !first && !all && !rules {
+		if news && !first && !all && !rules && !s.heard[o.ID] {
 			found++
 		}
 		now := &lookedAt{version: o.Version, at: now}
@@ -162,9 +163,12 @@ func (s *Sweeper) choose(listing Listing, now time.Time, all bool) (look []Open,
 		if !listed[id] { // merged or closed: once more, and then it is forgotten
 			delete(s.known, id)
 			look = append(look, Open{ID: id})
-			found++
+			if !s.heard[id] {
+				found++
+			}
 		}
 	}
+	s.heard = map[string]bool{}
 	return look, found
 }
 
@@ -182,10 +186,15 @@ func (s *Sweeper) forget(list []Open) {
 	}
 }
 
-// Looked tells how a look ended, so that one that failed is tried again.
+// Looked tells how a look ended, so that one that failed is tried again, and one
+// that a webhook set off is no finding. It is confirmed by a sweep all the same:
+// what a forge shows right after a webhook may lag.
 func (s *Sweeper) Looked(pullRequest string, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.heard != nil {
+		s.heard[pullRequest] = true
+	}
 	last := s.known[pullRequest]
 	switch {
 	case last == nil:
