@@ -81,6 +81,7 @@ var (
 	_ platformtest.NameBound      = (*place)(nil)
 	_ platformtest.Withholder     = (*place)(nil)
 	_ platformtest.Mortal         = (*place)(nil)
+	_ platformtest.Hider          = (*place)(nil)
 )
 
 func newPlace(t *testing.T) *place {
@@ -210,15 +211,34 @@ func (h *place) RenameTable(ctx context.Context, from, to string) error {
 // may not pass it on. No table can be taken out of a privilege on its database,
 // so that becomes one on each of the tables that are there.
 func (h *place) CreateWithheld(ctx context.Context, t platformtest.Table) error {
-	const privs, engine = "SELECT, INSERT, UPDATE, DELETE, SHOW VIEW", " TO engine"
-	statements := []string{"REVOKE " + privs + ", GRANT OPTION ON shop.* FROM engine"}
-	for _, row := range h.ask("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'") {
-		statements = append(statements, "GRANT "+privs+" ON "+h.BaseAddress(row[0])+engine+" WITH GRANT OPTION")
-	}
 	if err := h.CreateTable(ctx, t); err != nil {
 		return err
 	}
-	return h.admin.Exec(ctx, strings.Join(append(statements, "GRANT SELECT ON "+h.BaseAddress(t.Name)+engine), "; "))
+	if err := h.HideTable(ctx, t.Name); err != nil {
+		return err
+	}
+	return h.admin.Exec(ctx, "GRANT SELECT ON "+h.BaseAddress(t.Name)+" TO engine")
+}
+
+const engineRights = "SELECT, INSERT, UPDATE, DELETE, SHOW VIEW"
+
+// HideTable leaves the engine's account its rights on all other tables.
+func (h *place) HideTable(ctx context.Context, table string) error {
+	statements := []string{"REVOKE " + engineRights + ", GRANT OPTION ON shop.* FROM engine"}
+	for _, row := range h.ask("SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = 'shop'") {
+		if row[0] != table {
+			statements = append(statements, "GRANT "+engineRights+" ON "+h.BaseAddress(row[0])+" TO engine WITH GRANT OPTION")
+		}
+	}
+	if len(h.ask("SELECT 1 FROM mysql.tables_priv WHERE User = 'engine' AND Db = 'shop' AND BINARY Table_name = "+literal(table))) > 0 {
+		statements = append(statements, "REVOKE ALL PRIVILEGES ON "+h.BaseAddress(table)+" FROM engine",
+			"REVOKE GRANT OPTION ON "+h.BaseAddress(table)+" FROM engine")
+	}
+	return h.admin.Exec(ctx, strings.Join(statements, "; "))
+}
+
+func (h *place) ShowTable(ctx context.Context, _ string) error {
+	return h.admin.Exec(ctx, "GRANT "+engineRights+" ON shop.* TO engine WITH GRANT OPTION")
 }
 
 func (h *place) Dying(ctx context.Context, step int) (platform.Platform, func() bool, error) {

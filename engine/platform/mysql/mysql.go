@@ -69,6 +69,10 @@
 // table that is gone is closed by the next Apply, so that whoever takes its name
 // later opens nothing.
 //
+// A relation that the server does not show to the engine's account, or cannot
+// open, is told as unknown: what a role opens there stays as it is, and the role
+// is pending until it can be read again.
+//
 // # Limits
 //
 // One connection governs one server. The privilege tables know no transactions:

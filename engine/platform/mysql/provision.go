@@ -82,7 +82,13 @@ func (b *builder) record(p *roleWork) {
 func (s *snapshot) births(r grant.Role) map[string]birth {
 	out := map[string]birth{}
 	for _, o := range r.Objects {
-		if rel := s.rels[relName{o.Path[0], o.Path[1]}]; rel != nil {
+		at := relName{o.Path[0], o.Path[1]}
+		was, known := s.book.roles[r.RoleName()].born[dotted(o.Path)]
+		rel := s.rels[at]
+		switch {
+		case known && s.unread(at) != "":
+			out[dotted(o.Path)] = was
+		case rel != nil:
 			out[dotted(o.Path)] = rel.born
 		}
 	}
@@ -158,12 +164,18 @@ func (s *snapshot) serveObject(key grant.RoleKey, o grant.Object) (grant.Object,
 	if s.systemDatabase(at.database) || s.book != nil && s.book.homes[at.database] != "" {
 		return grant.Object{}, faultf(platform.Unsupported, "%s is in a database of the server's or of ours: name a table of your own", dotted(o.Path))
 	}
+	if why := s.unread(at); why != "" && s.opens(key, o) {
+		return o, faultf(platform.NoObject, "%s stays open as it is and cannot be read: %s", dotted(o.Path), why)
+	}
 	if _, ok := s.databases[at.database]; !ok {
 		return grant.Object{}, faultf(platform.NoObject, "database %s does not exist, or the engine may not see it: create it, or run the setup statements for it", at.database)
 	}
 	r := s.rels[at]
 	if r == nil {
 		return grant.Object{}, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source%s", dotted(o.Path), s.unseen(key, o))
+	}
+	if r.unread != "" {
+		return grant.Object{}, faultf(platform.NoObject, "%s cannot be opened: %s", dotted(o.Path), r.unread)
 	}
 	if o.Masked() {
 		if f := s.viewMine(key, o); f != nil {

@@ -26,6 +26,7 @@ func (s *snapshot) readRelations(r *reader, w *wanted) {
 	where := s.places(w.paths)
 	s.tables(r, where, func(at relName) bool { return w.paths[at] })
 	s.columns(r, where)
+	s.readDefiners(r)
 	s.innodb(r)
 	if s.book == nil {
 		return
@@ -86,11 +87,11 @@ func (s *snapshot) union(r *reader, query string, where []string, fn func(row []
 }
 
 func (s *snapshot) tables(r *reader, where []string, wanted func(relName) bool) {
-	query := "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, CREATE_TIME, TABLE_COMMENT FROM information_schema.TABLES"
+	query := "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, CREATE_TIME, TABLE_COMMENT, ENGINE FROM information_schema.TABLES"
 	s.union(r, query, where, func(row []string) error {
 		at := relName{row[0], row[1]}
 		if wanted(at) && row[2] != "SEQUENCE" {
-			s.rels[at] = &relation{relName: at, kind: row[2], comment: row[4], born: birth{Created: row[3], Seen: s.now.Format(time.DateTime)}}
+			s.rels[at] = &relation{relName: at, kind: row[2], comment: row[4], engine: row[5], born: birth{Created: row[3], Seen: s.now.Format(time.DateTime)}}
 		}
 		return nil
 	})

@@ -61,11 +61,14 @@ func (s *snapshot) holding(at relName) (h *held, passes bool) {
 	return h, passes
 }
 
-// may reports whether the engine may open an object to a role, all of it. An
+// may reports whether the engine may open an object to a role, all of it, or has. An
 // object that it may not open is noted. Of several privileges on databases the
 // server looks at one alone, which is not told here: where that is the wrong
 // one, the grant itself fails, and the object is left out then.
 func (w *withheld) may(want grant.Role, o grant.Object) bool {
+	if w.s.opens(want.RoleKey, o) {
+		return true // nothing is to be granted
+	}
 	at := relName{o.Path[0], o.Path[1]}
 	if w.s.refused[refusal{want.RoleName(), at}] {
 		w.note(o, privilegesFor(want, o))

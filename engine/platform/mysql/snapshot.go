@@ -92,6 +92,8 @@ type relation struct {
 	// def is the digest of a view's definition, for views in our databases.
 	def     string
 	definer string
+	engine  string // that stores it; none for a view
+	unread  string // why it cannot be read, empty where it can
 }
 
 // birth tells a table from another one that takes its name later.

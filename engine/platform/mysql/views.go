@@ -103,6 +103,9 @@ func (b *builder) home(home, role string) {
 // own idea of it changed.
 func (b *builder) view(role, home string, o grant.Object) error {
 	at := relName{home, viewName(o.Path)}
+	if b.s.unread(relName{o.Path[0], o.Path[1]}) != "" {
+		return nil // it is as it should be, and stays
+	}
 	base := b.s.rels[relName{o.Path[0], o.Path[1]}]
 	text, err := b.s.definition(home, o, base)
 	if err != nil {

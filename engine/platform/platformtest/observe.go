@@ -7,6 +7,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/plan"
+	"github.com/assent-dev/assent/engine/platform"
 	"github.com/assent-dev/assent/engine/resource"
 )
 
@@ -59,6 +61,7 @@ func observeCases() []testCase {
 			e.refused("mallory", e.address(r, 0), "id")
 			e.readsCities("ann", e.address(r, 0))
 		}},
+		{"a table that cannot be read is unknown, and stays as it is", unreadable},
 		{"discovery lists tables in order, with columns, without ours", discovers},
 	}
 }
@@ -87,6 +90,40 @@ func observedEqualsApplied(e *env) {
 	two.Requests = []resource.Ref{{Kind: resource.KindAccessRequest, Name: "first"}, {Kind: resource.KindAccessRequest, Name: "second"}}
 	d.grants = grants(endless, two, member(exc.RoleKey, "Max"), member(e.key("empty"), "Max"), member(e.key("maska"), "ann"))
 	e.converge(d)
+}
+
+func unreadable(e *env) {
+	hider := optional[Hider](e)
+	e.people("people")
+	e.people("wages")
+	e.people("trips")
+	e.accounts("ann", "bob")
+	r := role(e.key("sales"), e.wholePeople("people"), e.wholePeople("trips"), e.maskedPeople("wages"))
+	d := desired{roles: roles(r), grants: grants(member(r.RoleKey, "ann"))}
+	e.converge(d)
+	for i, o := range r.Objects {
+		name := o.Path[len(o.Path)-1]
+		if name == "trips" {
+			continue
+		}
+		e.must("hide table", hider.HideTable(e.ctx, name))
+		e.restart()
+		st := e.observe()
+		e.want(slices.ContainsFunc(st.Unknown, func(path []string) bool { return slices.Equal(path, o.Path) }) && len(st.Unknown) == 1,
+			"%s is hidden, and unknown are %v", name, st.Unknown)
+		left := difference(d, st.Ours)
+		e.want(len(left) == 0, "what cannot be read is taken for missing: %+v", left)
+		out := e.apply(provision(r), allow(member(r.RoleKey, "bob")))
+		e.want(out[0].Status == platform.Pending && out[0].Code == platform.NoObject, "%s is hidden, and the role ended %s/%s", name, out[0].Status, out[0].Code)
+		e.want(out[1].Status == platform.Applied, "someone else's grant ended %s/%s", out[1].Status, out[1].Code)
+		e.statuses([]plan.Change{revoke(member(r.RoleKey, "bob"))}, "applied")
+		_, err := e.h.Select(e.ctx, "ann", e.address(r, i), "id")
+		e.must("read what was open", err)
+		e.must("show table", hider.ShowTable(e.ctx, name))
+		e.want(len(e.observe().Unknown) == 0, "the table is shown again, and unknown")
+		e.roundTrip(d)
+		e.statuses([]plan.Change{provision(r)}, "done")
+	}
 }
 
 func discovers(e *env) {

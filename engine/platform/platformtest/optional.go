@@ -78,6 +78,13 @@ type Withholder interface {
 	CreateWithheld(ctx context.Context, table Table) error
 }
 
+// Hider takes from the engine's account all that lets it see a table, and gives
+// it back. What others hold on the table stays.
+type Hider interface {
+	HideTable(ctx context.Context, table string) error
+	ShowTable(ctx context.Context, table string) error
+}
+
 // Mortal opens a platform that loses its connection for good before the given
 // step of Apply, counted from 1: a statement, or whatever can happen without
 // the next. died says whether it came to that.
