@@ -223,7 +223,7 @@ func all[T identified](ctx context.Context, c *client, l list) ([]T, error) {
 				out = append(out, one)
 			}
 		}
-		passed := page * limit
+		passed := (page - 1) * limit // entries before this page
 		if len(out) > before || passed < max(counted, len(out)+l.hidden) {
 			continue
 		}

@@ -187,9 +187,7 @@ func opinions(reviews []pullReview, events []event) ([]review.Review, error) {
 	for _, e := range events {
 		switch e.Type {
 		case eventReview:
-			if _, twice := submitted[e.ReviewID]; !twice {
-				submitted[e.ReviewID] = e
-			}
+			submitted[e.ReviewID] = e // the last one: beginning it by the API makes one too
 		case eventDismiss:
 			dismissed[e.ReviewID] = e // the last one
 		}
@@ -202,6 +200,12 @@ func opinions(reviews []pullReview, events []event) ([]review.Review, error) {
 	slices.SortStableFunc(reviews, func(a, b pullReview) int {
 		return cmp.Or(a.Begun.Compare(b.Begun), cmp.Compare(submitted[a.ID].ID, submitted[b.ID].ID), cmp.Compare(a.ID, b.ID))
 	})
+	spoke := map[int64]int64{} // the newest opinion of each account
+	for _, r := range reviews {
+		if r.State == "APPROVED" || r.State == "REQUEST_CHANGES" {
+			spoke[r.User.ID] = r.ID
+		}
+	}
 	var out []review.Review
 	for _, r := range reviews {
 		if r.State == "PENDING" || r.State == "REQUEST_REVIEW" {
@@ -220,8 +224,11 @@ func opinions(reviews []pullReview, events []event) ([]review.Review, error) {
 		// timeline, where anyone who may write can edit or delete them.
 		at, there := submitted[r.ID]
 		one.Edited = !there || at.Body != r.Body
-		if r.Dismissed { // the state stays what it was
-			by := dismissed[r.ID].User.actor() // a ghost where the note is gone
+		// The flag says it, and the state stays what it was. Saying the opposite
+		// later sets it too, without a note, and is no dismissal.
+		note, noted := dismissed[r.ID]
+		if r.Dismissed && (noted || spoke[r.User.ID] == r.ID) {
+			by := note.User.actor() // a ghost where the note is gone
 			one.DismissedBy = &by
 		}
 		out = append(out, one)

@@ -51,10 +51,27 @@ func (s *Server) Repository(ctx context.Context, db *gitdb.DB, now func() time.T
 			return nil, err
 		}
 	}
-	if files != nil {
-		err = r.put(ctx, s.admin, "", mainRef, "", "", files)
+	if files == nil {
+		return r, nil
 	}
-	return r, err
+	if err := r.put(ctx, s.admin, "", mainRef, "", "", files); err != nil {
+		return nil, err
+	}
+	return r, r.filled(ctx)
+}
+
+// filled waits until Gitea knows that the repository is not empty any more, and
+// does not stumble over its branches.
+func (r *Repository) filled(ctx context.Context) error {
+	for end := time.Now().Add(patient); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		var is struct {
+			Empty bool `json:"empty"`
+		}
+		if err := r.API(ctx, r.admin, http.MethodGet, "repos/"+r.Org+"/"+r.Name, nil, &is); err != nil || !is.Empty {
+			return err
+		}
+	}
+	return errors.New("the repository stays empty")
 }
 
 // Path is below the repository in the API.

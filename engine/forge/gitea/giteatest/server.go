@@ -220,6 +220,8 @@ func (s *Server) call(ctx context.Context, sign func(*http.Request), method, pat
 		return err
 	}
 	if resp.StatusCode > 299 {
+		const most = 300
+		raw = raw[:min(len(raw), most)]
 		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, bytes.TrimSpace(raw))
 	}
 	if out == nil {
