@@ -165,6 +165,10 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 	result.Judgement = judged.Judgement
 	switch {
 	case judged.Outcome.Grants():
+		// A forge that requires our word before anything merges has to hear it first.
+		if err := d.publish(ctx, facts, judged.Judgement); err != nil {
+			return result, err
+		}
 		return d.merge(ctx, facts)
 	case judged.Outcome == review.Denied:
 		return d.shut(ctx, result, facts, judged)

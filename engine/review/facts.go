@@ -89,15 +89,18 @@ type Facts struct {
 	Base        string `json:"base"` // tip of BaseRef
 	// OpenedBase is the tip of BaseRef when the engine first saw the pull
 	// request, which its own signature attests; empty where it does not.
-	OpenedBase string  `json:"openedBase,omitempty"`
-	Head       string  `json:"head"`
-	MergeBase  string  `json:"mergeBase"`
-	ResultTree string  `json:"resultTree"` // of merging Head into Base; empty when they conflict
-	Conflicts  string  `json:"conflicts,omitempty"`
-	Author     Actor   `json:"author"`
-	Pushers    []Actor `json:"pushers"`
-	CoAuthors  []Actor `json:"coAuthors"`
-	Files      []File  `json:"files"`
+	OpenedBase string `json:"openedBase,omitempty"`
+	Head       string `json:"head"`
+	MergeBase  string `json:"mergeBase"`
+	ResultTree string `json:"resultTree"` // of merging Head into Base; empty when they conflict
+	Conflicts  string `json:"conflicts,omitempty"`
+	// Author is who opened the pull request or, where the engine opened it for an
+	// issue, the author of that Issue, as the forge says.
+	Author    Actor   `json:"author"`
+	Issue     string  `json:"issue,omitempty"`
+	Pushers   []Actor `json:"pushers"`
+	CoAuthors []Actor `json:"coAuthors"`
+	Files     []File  `json:"files"`
 	// Held is what the beneficiaries hold and ask for besides this pull request;
 	// nil where it was not read, because no rule of the organisation asks for it.
 	Held map[resource.Name][]HeldAccess `json:"held,omitzero"`

@@ -47,7 +47,9 @@ func (c *court) barred(req *resource.AccessRequest, pin resource.Pin) (why strin
 // beneficiaries. What a commit says of its author counts for nothing.
 //
 //	author            requester        asked
-//	a bot             anybody          yes: it passes on what it was told
+//	a bot             anybody          no: anybody's bot may say who asks; where the
+//	                                   engine opens it for an issue, the author in the
+//	                                   facts is that of the issue
 //	nobody known      anybody          no
 //	one person        that person      yes
 //	one person        somebody else    no
@@ -57,7 +59,7 @@ func (c *court) notAsked(req *resource.AccessRequest) string {
 		return fmt.Sprintf("%s asked for this, and a request stays with who asked for it; open a request of your own", old.Spec.Requester)
 	}
 	if c.facts.Author.Bot {
-		return ""
+		return fmt.Sprintf("a bot opened the pull request, and nothing shows that %s asks", req.Spec.Requester)
 	}
 	author, why := c.dir.person(c.facts.Author)
 	switch {

@@ -39,11 +39,15 @@ func TestScenarios(t *testing.T) {
 	}{
 		{"happy: two of two", twoOfTwo, forAnn, func(s *scene) { s.says(bo, approve, ""); s.says(cy, approve, "") }, temporary, "approved by bo, cy"},
 		{"one of two", twoOfTwo, forAnn, func(s *scene) { s.says(bo, approve, "") }, pending, "approvals by 2 distinct people, of which 1 are there"},
-		{"self proxy: a bot opens for bo", anyFinance, forBo, func(s *scene) {
-			s.facts.Author, s.facts.Pushers = review.Actor{Forge: "github", ID: "99", Bot: true}, nil
+		{"self proxy: the engine opens for ann, who asked for bo by an issue", anyFinance, forBo, func(s *scene) {
+			s.facts.Author, s.facts.Pushers = github(ann), []review.Actor{{Forge: "github", ID: "99", Bot: true}}
 			s.says(bo, approve, "")
 		}, pending, "bo is a beneficiary"},
-		{"self proxy: cy decides", anyFinance, forBo, func(s *scene) { s.says(bo, approve, ""); s.says(cy, approve, "") }, temporary, "approved by cy"},
+		{"self proxy: cy decides", anyFinance, forBo, func(s *scene) {
+			s.facts.Author, s.facts.Pushers = github(ann), []review.Actor{{Forge: "github", ID: "99", Bot: true}}
+			s.says(bo, approve, "")
+			s.says(cy, approve, "")
+		}, temporary, "approved by cy"},
 		{"hijack: bo pushed", anyFinance, forAnn, func(s *scene) {
 			s.facts.Pushers = append(s.facts.Pushers, github(bo))
 			s.says(bo, approve, "")

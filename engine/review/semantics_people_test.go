@@ -21,7 +21,8 @@ func TestTheRequesterIsTheAuthorOfThePullRequest(t *testing.T) {
 		{"a colleague", github(di), pending, "di opened the pull request, but the requester is ann"},
 		{"nobody known", review.Actor{Forge: "github", ID: "4711", Login: "ann"}, pending, "it is not known who asks: nobody in the directory is github 4711"},
 		{"her own account at another forge", review.Actor{Forge: "gitlab", ID: "1"}, pending, "it is not known who asks"},
-		{"a bot that passes on what it was told", review.Actor{Forge: "github", ID: "99", Bot: true}, temporary, "approved by bo"},
+		{"a bot that says it passes on what it was told", review.Actor{Forge: "github", ID: "99", Bot: true}, pending, "a bot opened the pull request, and nothing shows that ann asks"},
+		{"an account that is gone", review.Actor{Forge: "github", Login: "ghost", Bot: true}, pending, "a bot opened the pull request"},
 	} {
 		s := newScene(t, anyFinance, forAnn)
 		s.facts.Author, s.facts.Pushers = tc.author, []review.Actor{tc.author}

@@ -172,6 +172,9 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, at map[string]gi
 	if err := g.makers(c.MergeBase, base, *read, &facts); err != nil {
 		return review.Facts{}, err
 	}
+	if err := g.asker(ctx, pr, &facts); err != nil {
+		return review.Facts{}, err
+	}
 	if facts.Reviews, err = g.reviews(ctx, pr, *read, at[seenRef]); err != nil {
 		return review.Facts{}, err
 	}
@@ -190,7 +193,7 @@ func (g *GitHub) state(pr *gh.PullRequest, events []*gh.IssueEvent) review.State
 	}
 	for _, e := range slices.Backward(events) {
 		if e.GetEvent() == "closed" {
-			if e.GetActor().GetID() == pr.GetUser().GetID() && e.GetActor().GetID() != 0 {
+			if who := e.GetActor(); who.GetID() == pr.GetUser().GetID() && who.GetID() != 0 && who.GetType() == "User" {
 				return review.StateCanceled
 			}
 			break

@@ -52,6 +52,11 @@ func (g *GitHub) openPull(ctx context.Context, d change.Draft) (forge.PullReques
 		}
 		return forge.PullRequest{}, err
 	}
+	return g.openPushed(ctx, d, head)
+}
+
+// openPushed opens the pull request of a draft whose branch is there.
+func (g *GitHub) openPushed(ctx context.Context, d change.Draft, head gitdb.OID) (forge.PullRequest, error) {
 	pr, _, err := g.client.PullRequests.Create(ctx, g.cfg.Owner, g.cfg.Name, &gh.NewPullRequest{
 		Title: gh.String(oneLine(d.Title)), Head: gh.String(d.Branch), Base: gh.String(g.cfg.Branch), Body: gh.String(d.Body),
 	})

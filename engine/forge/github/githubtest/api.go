@@ -39,7 +39,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
-	for _, more := range []map[string]func(r *http.Request, by User) (int, any){s.settingsRoutes(repo), s.checkRoutes(repo), s.hookRoutes(repo), s.socialRoutes(repo)} {
+	for _, more := range []map[string]func(r *http.Request, by User) (int, any){s.settingsRoutes(repo), s.issueRoutes(repo), s.checkRoutes(repo), s.hookRoutes(repo), s.socialRoutes(repo)} {
 		for pattern, h := range more {
 			api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 		}
@@ -52,6 +52,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 		rest = wrap(rest)
 	}
 	mux.Handle("/api/v3/", rest)
+	mux.HandleFunc("POST /api/graphql", func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, s.graphql) })
 	mux.HandleFunc("/"+Owner+"/", func(w http.ResponseWriter, r *http.Request) {
 		_, token, _ := r.BasicAuth()
 		s.mu.Lock()
@@ -169,7 +170,7 @@ func (s *Server) listPulls(r *http.Request, _ User) (int, any) {
 	list := []object{}
 	for _, p := range s.pulls {
 		q := r.URL.Query()
-		if state := q.Get("state"); state != "all" && (state == "closed") == p.open || q.Get("base") != "" && q.Get("base") != p.base {
+		if state := q.Get("state"); state != "all" && (state == "closed") == p.open || q.Get("base") != "" && q.Get("base") != p.base || q.Get("head") != "" && q.Get("head") != Owner+":"+p.headRef {
 			continue
 		}
 		list = append(list, s.pullJSON(p, false))
@@ -238,6 +239,9 @@ func (s *Server) putMerge(r *http.Request, by User) (int, any) {
 		return http.StatusMethodNotAllowed, object{"message": "Pull Request is not mergeable"}
 	case in.SHA != "" && in.SHA != string(p.head):
 		return http.StatusConflict, object{"message": "Head branch was modified. Review and try the merge again."}
+	}
+	if missing := s.missingCheck(p); missing != "" {
+		return http.StatusMethodNotAllowed, object{"message": "Repository rule violations found\n\nRequired status check \"" + missing + "\" is expected."}
 	}
 	tree, base, err := s.mergeTree(p)
 	if err != nil {
@@ -337,13 +341,13 @@ func (s *Server) listEvents(r *http.Request, _ User) (int, any) {
 }
 
 func (s *Server) listComments(r *http.Request, _ User) (int, any) {
-	p := s.pathPull(r)
-	if p == nil {
+	n, ok := s.numbered(r)
+	if !ok {
 		return notFound()
 	}
 	list := []object{}
 	for _, c := range s.comments {
-		if c.Issue == p.number {
+		if c.Issue == n {
 			list = append(list, commentJSON(c))
 		}
 	}
@@ -351,15 +355,15 @@ func (s *Server) listComments(r *http.Request, _ User) (int, any) {
 }
 
 func (s *Server) postComment(r *http.Request, by User) (int, any) {
-	p := s.pathPull(r)
+	n, ok := s.numbered(r)
 	var in struct{ Body string }
-	if p == nil {
+	if !ok {
 		return notFound()
 	}
 	if !read(r, &in) || in.Body == "" || len(in.Body) > 65536 {
 		return invalid("Validation Failed")
 	}
-	c := &comment{ID: s.id(), Issue: p.number, User: by, Body: in.Body, At: s.tick(), Shown: []string{in.Body}}
+	c := &comment{ID: s.id(), Issue: n, User: by, Body: in.Body, At: s.tick(), Shown: []string{in.Body}}
 	s.comments = append(s.comments, c)
 	return 201, commentJSON(c)
 }

@@ -54,6 +54,7 @@ type Server struct {
 	statuses map[string][]status // by commit, oldest first
 	activity []activity
 	comments []*comment
+	issues   []*issue
 	hook     *sender // of webhooks; nil where nobody takes them
 	settings Settings
 	clock    func() time.Time // see Live

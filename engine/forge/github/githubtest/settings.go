@@ -201,6 +201,37 @@ func (s *Server) listRules(r *http.Request, _ User) (int, any) {
 	return 200, s.rulesOf(r.PathValue("branch"))
 }
 
+// missingCheck is a check that a rule requires of a head and that is not green, or
+// not from the App that the rule names.
+func (s *Server) missingCheck(p *pull) string {
+	for _, rule := range s.rulesOf(p.base) {
+		parameters, _ := rule["parameters"].(object)
+		checks, _ := parameters["required_status_checks"].([]any)
+		for _, c := range checks {
+			one, _ := c.(object)
+			name, _ := one["context"].(string)
+			if !s.green(string(p.head), name, one["integration_id"]) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+func (s *Server) green(head, name string, source any) bool {
+	for _, c := range slices.Backward(s.checks) {
+		if c.Head == head && c.Name == name && (source == nil || fmt.Sprint(source) == fmt.Sprint(c.App.ID)) {
+			return c.Conclusion == "success"
+		}
+	}
+	for _, st := range slices.Backward(s.statuses[head]) {
+		if st.Context == name && source == nil {
+			return st.State == "success"
+		}
+	}
+	return false
+}
+
 func (s *Server) postRuleset(r *http.Request, _ User) (int, any) {
 	var in object
 	if !read(r, &in) || in["name"] == nil || in["enforcement"] == nil {
