@@ -47,6 +47,8 @@ func (p *Postgres) Describe(ctx context.Context) (platform.Description, error) {
 //	          no-createrole, no-create, no-signal, no-stats, no-grant-option
 //	                               rights that it lacks
 //	          no-timers            pg_cron is there, and the engine cannot use it
+//	          timer-failed, timer-missed
+//	                               a job of ours failed, or did not run in its minute
 func (p *Postgres) SelfAudit(ctx context.Context) ([]platform.Finding, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -73,6 +75,7 @@ type selfAudit struct {
 	owns                                        int
 	locked                                      []lockedSchema
 	timers                                      timers
+	late                                        lateTimers
 }
 
 // lockedSchema is a schema with tables that the engine cannot open to others.
@@ -106,6 +109,11 @@ func (a *selfAudit) read(ctx context.Context, conn *pgx.Conn) error {
 	}
 	if a.timers, err = readCron(ctx, conn); err != nil {
 		return err
+	}
+	if a.timers.usable {
+		if a.late, err = readLateTimers(ctx, conn); err != nil {
+			return err
+		}
 	}
 	// A schema that the engine may open is one that it is to govern: there, a
 	// table that it cannot open is one that somebody forgot.
@@ -197,6 +205,7 @@ func (a *selfAudit) lacks(me string, endsSessions bool) []platform.Finding {
 			Code: "no-timers", Text: "pg_cron is installed but does not end access in time: " + a.timers.why, Fix: a.timers.fix,
 		})
 	}
+	out = append(out, a.late.findings()...)
 	const shown = 3
 	for _, s := range a.locked {
 		names := strings.Join(s.tables, ", ")

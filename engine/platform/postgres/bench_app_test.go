@@ -94,7 +94,7 @@ func TestBenchApplication(t *testing.T) {
 				return
 			}
 			median(took) // sorts
-			fmt.Println(took[len(took)*99/100])
+			fmt.Fprintln(os.Stdout, took[len(took)*99/100])
 			took = nil
 		default:
 		}

@@ -107,11 +107,20 @@ func until(c plan.Change, action plan.Action, end time.Time) plan.Change {
 	return c
 }
 
+// letUseCron lets the engine use pg_cron, and waits for its launcher.
+func (f *fixture) letUseCron() {
+	f.t.Helper()
+	mustExec(f.t, f.admin, "GRANT USAGE ON SCHEMA cron TO engine"+strings.TrimPrefix(f.db, "db"))
+	for deadline := time.Now().Add(30 * time.Second); slices.Contains(f.findings(), "no-timers") && time.Now().Before(deadline); {
+		time.Sleep(200 * time.Millisecond) // the launcher waited for the database to be made
+	}
+	f.observe()
+}
+
 // A job for each membership with an end comes and goes with it, and one of them
 // ends access with no engine there.
 func TestTimers(t *testing.T) {
 	f := newFixtureOn(t, cronServer(t))
-	me := "engine" + strings.TrimPrefix(f.db, "db")
 	const odd = `o'dd "$$\ name`
 	f.people("ann", "bob", "eve", odd)
 	r := f.clearRole()
@@ -127,11 +136,7 @@ func TestTimers(t *testing.T) {
 	if found := f.findings(); !slices.Contains(found, "no-timers") || f.p.Capabilities().NativeExpiry {
 		t.Fatalf("without the right: %v, %+v", found, f.p.Capabilities())
 	}
-	mustExec(t, f.admin, "GRANT USAGE ON SCHEMA cron TO "+me)
-	for deadline := time.Now().Add(30 * time.Second); slices.Contains(f.findings(), "no-timers") && time.Now().Before(deadline); {
-		time.Sleep(200 * time.Millisecond) // the launcher waited for the database to be made
-	}
-	f.observe()
+	f.letUseCron()
 	if found := f.findings(); slices.Contains(found, "no-timers") || !f.p.Capabilities().NativeExpiry {
 		t.Fatalf("with the right: %v, %+v", found, f.p.Capabilities())
 	}
