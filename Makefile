@@ -45,6 +45,16 @@ postgres: ## PostgreSQL 16, 17 and 18 for the tests, by npm
 	cd $(PG_DIR) && npm ci --ignore-scripts --no-audit --no-fund
 	cd $(PG_DIR) && for dir in node_modules/pg*; do (cd $$dir && node scripts/hydrate-symlinks.js); done
 
+# A GitHub of somebody else's making, and the newer Node that it needs: 193 MB.
+EMULATE_DIR ?= $(CURDIR)/bin/emulate
+export ASSENT_EMULATE ?= $(wildcard $(EMULATE_DIR)/node_modules)
+
+.PHONY: emulate
+emulate: ## a GitHub of somebody else's making for the tests, by npm
+	mkdir -p $(EMULATE_DIR)
+	cp .ci/emulate/package.json .ci/emulate/package-lock.json $(EMULATE_DIR)
+	cd $(EMULATE_DIR) && npm ci --ignore-scripts --no-audit --no-fund
+
 OCTOKIT_OPENAPI := 23.0.2
 JUDGE           := engine/forge/github/githubtest/judge
 

@@ -127,17 +127,27 @@ func (g *GitHub) checkEvidence(ctx context.Context, me identity, pr *gh.PullRequ
 	return r.GetStartedAt().Time, nil
 }
 
-// checkRuns are the engine's own check runs on a commit.
+// checkRuns are the engine's own check runs on a commit: as many as GitHub says
+// that there are.
 func (g *GitHub) checkRuns(ctx context.Context, me identity, head string) ([]*gh.CheckRun, error) {
-	return all("read checks", func(o gh.ListOptions) ([]*gh.CheckRun, *gh.Response, error) {
-		got, resp, err := g.client.Checks.ListCheckRunsForRef(ctx, g.cfg.Owner, g.cfg.Name, head, &gh.ListCheckRunsOptions{
-			CheckName: gh.String(g.checkName()), Filter: gh.String("all"), AppID: gh.Int64(me.appID), ListOptions: o,
+	var out []*gh.CheckRun
+	for page := range maxPages {
+		got, _, err := g.client.Checks.ListCheckRunsForRef(ctx, g.cfg.Owner, g.cfg.Name, head, &gh.ListCheckRunsOptions{
+			CheckName: gh.String(g.checkName()), Filter: gh.String("all"), AppID: gh.Int64(me.appID),
+			ListOptions: gh.ListOptions{PerPage: perPage, Page: page + 1},
 		})
 		if err != nil {
-			return nil, resp, err
+			return nil, apiErr("read checks", err)
 		}
-		return got.CheckRuns, resp, nil
-	})
+		out = append(out, got.CheckRuns...)
+		if len(out) >= got.GetTotal() {
+			return out, nil
+		}
+		if len(got.CheckRuns) == 0 {
+			return nil, fmt.Errorf("read checks: %d of %d: %w", len(out), got.GetTotal(), forge.ErrIncomplete)
+		}
+	}
+	return nil, fmt.Errorf("read checks: more than %d pages: %w", maxPages, forge.ErrIncomplete)
 }
 
 // earlier is the earlier of two times, of those that are after a third.
