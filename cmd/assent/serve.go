@@ -87,6 +87,8 @@ type serving struct {
 	health  *edge.Health
 	cfg     edge.Config
 
+	budget budget
+
 	wake  chan struct{} // the reconciler
 	sweep chan bool     // the sweeper; true for everything
 }
@@ -216,7 +218,10 @@ func (s *serving) open(ctx context.Context) (*workspace, error) {
 		return nil, err
 	}
 	w.stderr = &logLines{log: s.log}
-	w.onCall = func(c github.Call) { s.metrics.Call(c.Method, c.Endpoint, c.Status, c.Remaining) }
+	w.onCall = func(c github.Call) {
+		s.metrics.Call(c.Method, c.Endpoint, c.Status, c.Remaining)
+		s.budget.heard(c)
+	}
 	w.offline = func(err error) {
 		s.log.Warn("the forge cannot be reached at the start; what is here is worked with until it can", "error", err)
 	}

@@ -137,6 +137,12 @@ func (h *determining) swept(s edge.Sweep) {
 
 // look looks at one pull request.
 func (h *determining) look(ctx context.Context, id string, by edge.Trigger) error {
+	if by == edge.BySweep {
+		if err := h.budget.wait(ctx); err != nil {
+			h.metrics.Evaluation("", reasonOf(err), by, 0)
+			return err
+		}
+	}
 	started := time.Now()
 	r, err := h.d.One(ctx, id)
 	took := time.Since(started)

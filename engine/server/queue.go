@@ -39,7 +39,8 @@ type QueueConfig struct {
 	// Timeout bounds one look at a pull request; two minutes unless stated.
 	Timeout time.Duration
 	// Workers is how many pull requests are looked at side by side, so that one
-	// that hangs holds up no other; four unless stated.
+	// that hangs holds up no other; four unless stated. Sweeps have some of their
+	// own, so that a webhook does not wait for them.
 	Workers int
 	Logger  *slog.Logger
 	// OnPanic hears of a panic that a job ended in; nil for nobody.
@@ -88,8 +89,10 @@ func (roundJob) Kind() string { return "round" }
 
 const (
 	determineQueue = "determine"
+	sweepQueue     = "sweep"
 	roundQueue     = "round"
-	lanes          = 2
+	lanes          = 2 // of each queue
+	sweepWorkers   = 2
 	maxAttempts    = 6
 	maxRuns        = 20 // of one job that is hinted at again and again
 )
@@ -136,6 +139,7 @@ func (q *Queue) river() *river.Config {
 	if q.cfg.Determine != nil {
 		river.AddWorker(workers, &determineWorker{q: q})
 		queues[determineQueue] = river.QueueConfig{MaxWorkers: q.cfg.Workers}
+		queues[sweepQueue] = river.QueueConfig{MaxWorkers: sweepWorkers}
 	}
 	if q.cfg.Wake != nil {
 		river.AddWorker(workers, river.WorkFunc(func(context.Context, *river.Job[roundJob]) error {
@@ -180,7 +184,12 @@ func (q *Queue) Determine(ctx context.Context, pullRequest string, by Trigger, d
 	if q.again(pullRequest) {
 		return nil
 	}
-	err := q.insert(ctx, determineQueue, func(lane int) river.JobArgs {
+	queue, first := determineQueue, 0
+	if by == BySweep {
+		queue, first = sweepQueue, lanes // a sweep that has to wait keeps no webhook waiting
+	}
+	err := q.insert(ctx, queue, func(lane int) river.JobArgs {
+		lane += first
 		return determineJob{PullRequest: pullRequest, Lane: lane, By: by, Delivery: delivery}
 	})
 	if err != nil {

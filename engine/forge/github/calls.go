@@ -17,6 +17,8 @@ type Call struct {
 	// Remaining is what is left of the primary limit, where the answer said so,
 	// else -1; 304 takes nothing of it.
 	Remaining int
+	Limit     int       // of the same, per hour
+	Reset     time.Time // when Remaining is Limit again
 }
 
 // counted tells of each request.
@@ -36,6 +38,10 @@ func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
 		call.Status = resp.StatusCode
 		if n, err := strconv.Atoi(resp.Header.Get("X-Ratelimit-Remaining")); err == nil {
 			call.Remaining = n
+			call.Limit, _ = strconv.Atoi(resp.Header.Get("X-Ratelimit-Limit"))
+			if at, err := strconv.ParseInt(resp.Header.Get("X-Ratelimit-Reset"), 10, 64); err == nil {
+				call.Reset = time.Unix(at, 0)
+			}
 		}
 	}
 	c.tell(call)
