@@ -64,6 +64,9 @@ func runDetermine(ctx context.Context, g *global, args []string) error {
 }
 
 func writeResult(g *global, r determine.Result) {
+	for _, n := range r.Notes {
+		fmt.Fprintf(g.stdout, "%s: note: %s\n", r.PullRequest, n)
+	}
 	switch {
 	case r.Err != "":
 		fmt.Fprintf(g.stdout, "%s: not determined: %s\n", r.PullRequest, r.Err)

@@ -77,6 +77,13 @@ func oneAtATime(d *determine.Determiner) {
 			return render(ctx, f, j)
 		}
 	}
+	if extend := d.Extend; extend != nil {
+		d.Extend = func(ctx context.Context, e determine.Extension) (string, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return extend(ctx, e)
+		}
+	}
 	if approvals := d.Approvals; approvals != nil {
 		d.Approvals = func(ctx context.Context) (grant.Determinations, error) {
 			mu.Lock()

@@ -224,7 +224,7 @@ func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, erro
 	}
 	judge := w.judge()
 	return &determine.Determiner{
-		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: w.render(),
+		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: w.render(), Extend: w.extender(f),
 		Approvals: approvals(w, &audit.Auditor{DB: w.db, Ledger: l, Judge: judge}),
 	}, nil
 }

@@ -12,10 +12,11 @@ import (
 // book is what the ledger says of pull requests, up to a position.
 type book struct {
 	head       ledger.Mark
-	ended      map[string]bool   // pull requests whose end it holds
-	distrusted map[string]bool   // pull requests of records that a seal distrusts
-	approved   map[string]uint64 // the newest approval of each request file
-	duties     Duties            // emergency access, and what was said of it
+	ended      map[string]bool           // pull requests whose end it holds
+	outcomes   map[string]review.Outcome // of those, the worst
+	distrusted map[string]bool           // pull requests of records that a seal distrusts
+	approved   map[string]uint64         // the newest approval of each request file
+	duties     Duties                    // emergency access, and what was said of it
 }
 
 // read verifies the ledger and brings the book up to it. A new seal may take
@@ -46,8 +47,9 @@ func (d *Determiner) read(ctx context.Context) (book, error) {
 
 // extend copies a book, so that one that was handed out never changes.
 func (b book) extend() book {
-	out := book{head: b.head, ended: map[string]bool{}, distrusted: map[string]bool{}, approved: map[string]uint64{}}
+	out := book{head: b.head, ended: map[string]bool{}, outcomes: map[string]review.Outcome{}, distrusted: map[string]bool{}, approved: map[string]uint64{}}
 	maps.Copy(out.ended, b.ended)
+	maps.Copy(out.outcomes, b.outcomes)
 	maps.Copy(out.distrusted, b.distrusted)
 	maps.Copy(out.approved, b.approved)
 	out.duties = b.duties.clone()
@@ -70,6 +72,9 @@ func (d *Determiner) replay(ctx context.Context, b *book) (sealed bool, err erro
 			return false, fmt.Errorf("read record %d: %w", v.Seq, err)
 		}
 		b.ended[body.Change.PullRequest] = true
+		if was, ok := b.outcomes[body.Change.PullRequest]; !ok || was.Grants() {
+			b.outcomes[body.Change.PullRequest] = review.Outcome(body.Outcome)
+		}
 		if review.Outcome(body.Outcome).Grants() && v.Subject.Blob != "" {
 			b.approved[v.Subject.Path] = v.Seq
 		}

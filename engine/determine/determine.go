@@ -36,6 +36,11 @@ type Determiner struct {
 	// are filled in.
 	Render func(context.Context, review.Facts, review.Judgement) forge.Report
 
+	// Extend opens a pull request that asks for the same again, once for each
+	// comment, and returns its id; nil where that cannot be done. Its error is for
+	// whoever asked.
+	Extend func(context.Context, Extension) (string, error)
+
 	mu   sync.Mutex
 	book book
 }
@@ -47,6 +52,8 @@ type Result struct {
 	Merged      string           `json:"merged,omitempty"` // the merge commit
 	Records     []uint64         `json:"records,omitempty"`
 	Err         string           `json:"error,omitempty"`
+	// Notes are what went wrong beside the determination and held nothing up.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // All determines every pull request that has no record of its end yet. One that
@@ -108,9 +115,16 @@ const maxTries = 5
 // one judges again when base or head moved while it judged.
 func (d *Determiner) one(ctx context.Context, id string) (r Result, err error) {
 	for range maxTries {
-		if r, err = d.step(ctx, id); !errors.Is(err, forge.ErrMoved) {
-			return r, err
+		var said orders
+		if r, err = d.step(ctx, id, &said); errors.Is(err, forge.ErrMoved) {
+			continue
 		}
+		if err == nil {
+			if unanswered := d.respond(ctx, id, said); unanswered != nil {
+				r.Notes = append(r.Notes, "answer commands: "+unanswered.Error())
+			}
+		}
+		return r, err
 	}
 	return r, err
 }
@@ -126,7 +140,7 @@ func (d *Determiner) one(ctx context.Context, id string) (r Result, err error) {
 //	canceled             -               record, as denied where somebody denied it before
 //	closed               -               nothing: closed without a determination
 //	any                  yes             nothing
-func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
+func (d *Determiner) step(ctx context.Context, id string, said *orders) (Result, error) {
 	known, err := d.read(ctx)
 	if err != nil {
 		return Result{}, err
@@ -144,12 +158,15 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 		}
 	}
 	result := Result{PullRequest: id}
+	if err := d.listen(ctx, facts, said); err != nil {
+		result.Notes = append(result.Notes, "read commands: "+err.Error())
+	}
 	switch {
 	case known.ended[id] && facts.State == review.StateOpen:
 		return result, d.Forge.Close(ctx, id, "decided before; the record is in the ledger")
 	case known.ended[id], facts.State == review.StateClosed:
 		result.Judgement = review.Judgement{Outcome: review.Skipped, Reason: "already ended"}
-		return result, nil
+		return result, d.refresh(ctx, known, facts, *said)
 	case known.distrusted[id] && facts.State == review.StateMerged:
 		result.Judgement = review.Judgement{Outcome: review.Skipped, Reason: "the key that signed its record is distrusted now; ask again in a new pull request"}
 		return result, nil
@@ -164,14 +181,18 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 	}
 	result.Judgement = judged.Judgement
 	switch {
+	case judged.Outcome == review.Denied:
+		return d.shut(ctx, result, facts, judged)
+	case said.withdrew != "": // before an approval: whoever asked no longer wants it
+		judged.lapse(said.withdrew)
+		result.Judgement = judged.Judgement
+		return d.shut(ctx, result, facts, judged)
 	case judged.Outcome.Grants():
 		// A forge that requires our word before anything merges has to hear it first.
-		if err := d.publish(ctx, facts, judged.Judgement); err != nil {
+		if err := d.publish(ctx, facts, judged.Judgement, orders{}); err != nil {
 			return result, err
 		}
 		return d.merge(ctx, facts)
-	case judged.Outcome == review.Denied:
-		return d.shut(ctx, result, facts, judged)
 	}
 	if reason, lapsed := judged.Lapsed(facts.ObservedAt); lapsed {
 		judged.lapse(reason)
@@ -180,7 +201,7 @@ func (d *Determiner) step(ctx context.Context, id string) (Result, error) {
 	}
 	judged.Impact = d.impact(ctx, facts, judged)
 	result.Judgement = judged.Judgement
-	return result, d.publish(ctx, facts, judged.Judgement)
+	return result, d.publish(ctx, facts, judged.Judgement, *said)
 }
 
 // shut records and shows how a pull request ended without a merge, and closes it.
@@ -189,18 +210,19 @@ func (d *Determiner) shut(ctx context.Context, result Result, facts review.Facts
 	if result.Records, err = d.record(ctx, facts, judged, ledger.Merged{}); err != nil {
 		return result, err
 	}
-	if err := d.publish(ctx, facts, judged.Judgement); err != nil {
+	if err := d.publish(ctx, facts, judged.Judgement, orders{}); err != nil {
 		return result, err
 	}
 	return result, d.Forge.Close(ctx, facts.PullRequest, judged.Reason)
 }
 
-func (d *Determiner) publish(ctx context.Context, facts review.Facts, j review.Judgement) error {
+func (d *Determiner) publish(ctx context.Context, facts review.Facts, j review.Judgement, said orders) error {
 	var report forge.Report
 	if d.Render != nil {
 		report = d.Render(ctx, facts, j)
 	}
 	report.Head, report.Judgement = facts.Head, j
+	report.Remind, report.Notes = said.remind, said.notes
 	if err := d.Forge.Publish(ctx, facts.PullRequest, report); err != nil {
 		return fmt.Errorf("publish %s: %w", facts.PullRequest, err)
 	}
@@ -232,7 +254,7 @@ func (d *Determiner) merge(ctx context.Context, facts review.Facts) (Result, err
 	if err != nil {
 		return result, err
 	}
-	return result, d.publish(ctx, facts, judged.Judgement)
+	return result, d.publish(ctx, facts, judged.Judgement, orders{})
 }
 
 // cancel records that a pull request was withdrawn. One that changes nothing,

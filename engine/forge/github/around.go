@@ -170,7 +170,11 @@ func isStatus(err error, code int) bool {
 // addresses that nobody has to see.
 func answerOf(err error) string {
 	var answer *gh.ErrorResponse
+	var abuse *gh.AbuseRateLimitError
+	var limit *gh.RateLimitError
 	switch {
+	case errors.As(err, &abuse), errors.As(err, &limit):
+		return "GitHub asks to wait"
 	case errors.As(err, &answer) && answer.Response != nil:
 		return "GitHub answers " + strconv.Itoa(answer.Response.StatusCode)
 	default:

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/forge/github/githubtest"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -128,7 +129,7 @@ func TestWhatHelpsOnlyNeverHoldsUpAReport(t *testing.T) {
 	}
 	publish(t, f, n, shown(head, "changes requested", "di"))
 	body = last(h.Server.Published(n, "assent-engine"))
-	for _, want := range []string{"the label assent: waiting could not be taken off: GitHub answers 403", "no review could be requested of account 14: GitHub answers 403"} {
+	for _, want := range []string{"the label assent: waiting could not be taken off: GitHub asks to wait", "no review could be requested of account 14: GitHub asks to wait"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in:\n%s", want, body)
 		}
@@ -205,5 +206,42 @@ func TestCommandsAreReadOnceEach(t *testing.T) {
 	}
 	if got, err = l.Commands(t.Context(), strconv.Itoa(n)); err != nil || len(got) != 10 {
 		t.Errorf("a flood of commands is read whole: %d, %v", len(got), err)
+	}
+}
+
+// A pull request that the engine opened is from whoever wrote the comment that
+// asked for it, as it was first written. No other pull request is from anybody
+// but its author, whatever its branch is called.
+func TestWhoAPullRequestIsFrom(t *testing.T) {
+	h, f, _, n := opened(t)
+	comment := func(by, body string) int64 {
+		id, err := h.Comment(by, n, body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	asked, edited, other := comment("bo", "/extend 30d"), comment("bo", "/recheck"), comment("bo", "/explain")
+	h.EditComment(edited, "/extend 30d")
+	for _, tc := range []struct {
+		by, branch, want string
+	}{
+		{"assent-engine", "request/x-" + github.ExtensionName("r", strconv.FormatInt(asked, 10)), "12"},
+		{"assent-engine", "request/x-" + github.ExtensionName("r", strconv.FormatInt(edited, 10)), "99"},
+		{"assent-engine", "request/x-" + github.ExtensionName("r", strconv.FormatInt(other, 10)), "99"},
+		{"assent-engine", "request/x-" + github.ExtensionName("r", "999999"), "99"},
+		{"cy", "request/y-" + github.ExtensionName("r", strconv.FormatInt(asked, 10)), "13"},
+	} {
+		made, err := h.Server.Open(tc.by, tc.branch, "x", map[string]string{"requests/y.yaml": tc.branch + tc.by})
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts, err := f.Observe(t.Context(), strconv.Itoa(made))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if facts.Author.ID != tc.want {
+			t.Errorf("%s opened %s: it is from %s, want %s", tc.by, tc.branch, facts.Author.ID, tc.want)
+		}
 	}
 }

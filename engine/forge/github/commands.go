@@ -2,7 +2,10 @@ package github
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -10,6 +13,8 @@ import (
 	gh "github.com/google/go-github/v62/github"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
+	"github.com/assent-dev/assent/engine/review"
 )
 
 var _ forge.Listener = (*GitHub)(nil)
@@ -89,5 +94,88 @@ func (g *GitHub) Answer(ctx context.Context, id, comment string, done bool) erro
 	if _, _, err := g.client.Reactions.CreateIssueCommentReaction(ctx, g.cfg.Owner, g.cfg.Name, n, content); err != nil {
 		return apiErr("answer a comment of pull request "+id, err)
 	}
+	return nil
+}
+
+// extendsBranch is the branch of a pull request that the engine opened because a
+// comment asked for it. It names the comment, and nobody can give a branch of a
+// pull request another name.
+var extendsBranch = regexp.MustCompile(`^request/[a-z0-9-]+-extend-([1-9][0-9]{0,18})$`)
+
+// ExtensionName is the name of the request that a comment asks for, and with
+// "request/" before it of its branch.
+func ExtensionName(request, comment string) string {
+	const most = 36
+	return strings.TrimRight(request[:min(len(request), most)], "-") + "-extend-" + comment
+}
+
+// OpenOnce is Open for a pull request that may be there already, whole or in part:
+// then it is the one that is there. A branch that holds something else is
+// forge.ErrForbidden, because anybody who may write can have made it.
+func (g *GitHub) OpenOnce(ctx context.Context, d change.Draft) (forge.PullRequest, error) {
+	me, err := g.whoAmI(ctx)
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	list, err := all("list pull requests", func(o gh.ListOptions) ([]*gh.PullRequest, *gh.Response, error) {
+		return g.client.PullRequests.List(ctx, g.cfg.Owner, g.cfg.Name, &gh.PullRequestListOptions{
+			State: "all", Head: g.cfg.Owner + ":" + d.Branch, ListOptions: o,
+		})
+	})
+	if err != nil {
+		return forge.PullRequest{}, err
+	}
+	for _, pr := range list {
+		if pr.GetUser().GetID() == me.userID && pr.GetHead().GetRef() == d.Branch {
+			return forge.PullRequest{ID: strconv.Itoa(pr.GetNumber()), Title: pr.GetTitle(), HeadRef: d.Branch, Head: pr.GetHead().GetSHA()}, nil
+		}
+	}
+	pr, err := g.openPull(ctx, d)
+	if errors.Is(err, forge.ErrMoved) { // an earlier run ended between the branch and the pull request, or somebody made one
+		head, err := g.left(ctx, d)
+		if err != nil {
+			return forge.PullRequest{}, err
+		}
+		return g.openPushed(ctx, d, head)
+	}
+	return pr, err
+}
+
+// commenter makes whoever wrote /extend the author of the pull request that the
+// engine opened for it, and nobody else. It stays the engine's, and so nobody's,
+// where anything is not as the engine makes it: the account, the branch, who
+// pushed; or where the comment is not as it was first written.
+func (g *GitHub) commenter(ctx context.Context, pr *gh.PullRequest, facts *review.Facts) error {
+	m := extendsBranch.FindStringSubmatch(pr.GetHead().GetRef())
+	if m == nil || pr.GetHead().GetRepo().GetID() != g.cfg.ID {
+		return nil
+	}
+	me, err := g.whoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	id, err := strconv.ParseInt(m[1], 10, 64)
+	if err != nil || me.userID == 0 || pr.GetUser().GetID() != me.userID {
+		return nil //nolint:nilerr // no comment asked for it
+	}
+	c, _, err := g.client.Issues.GetComment(ctx, g.cfg.Owner, g.cfg.Name, id)
+	if isStatus(err, http.StatusNotFound) {
+		return nil // nobody can tell any more who asked
+	}
+	if err != nil {
+		return apiErr("read the comment that asked for it", err)
+	}
+	who := actor(c.GetUser())
+	cmd, found, err := review.ParseCommand(c.GetBody())
+	if err != nil || !found || cmd.Name != review.CommandExtend || !c.GetUpdatedAt().Equal(c.GetCreatedAt()) || who.Bot {
+		return nil //nolint:nilerr // then it asked for something else
+	}
+	engine := strconv.FormatInt(me.userID, 10)
+	for _, p := range facts.Pushers {
+		if p.ID != engine && p.ID != who.ID {
+			return nil // what is in it now is somebody else's word
+		}
+	}
+	facts.Author = who
 	return nil
 }

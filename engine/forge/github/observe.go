@@ -175,6 +175,9 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, at map[string]gi
 	if err := g.asker(ctx, pr, &facts); err != nil {
 		return review.Facts{}, err
 	}
+	if err := g.commenter(ctx, pr, &facts); err != nil {
+		return review.Facts{}, err
+	}
 	if facts.Reviews, err = g.reviews(ctx, pr, *read, at[seenRef]); err != nil {
 		return review.Facts{}, err
 	}

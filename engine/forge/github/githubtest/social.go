@@ -159,6 +159,29 @@ func (s *Server) unask(p *pull, by User, logins []string) {
 	}
 }
 
+// getOfIssue tells the paths apart that a ServeMux finds alike.
+func (s *Server) getOfIssue(r *http.Request, by User) (int, any) {
+	switch n, what := r.PathValue("n"), r.PathValue("what"); {
+	case n == "comments":
+		r.SetPathValue("id", what)
+		return s.getComment(r, by)
+	case what == "events":
+		return s.listEvents(r, by)
+	case what == "comments":
+		return s.listComments(r, by)
+	default:
+		return notFound()
+	}
+}
+
+func (s *Server) getComment(r *http.Request, _ User) (int, any) {
+	c := s.pathComment(r)
+	if c == nil {
+		return notFound()
+	}
+	return 200, commentJSON(c)
+}
+
 func (s *Server) pathComment(r *http.Request) *comment {
 	i := slices.IndexFunc(s.comments, func(c *comment) bool { return strconv.FormatInt(c.ID, 10) == r.PathValue("id") })
 	if i < 0 {
