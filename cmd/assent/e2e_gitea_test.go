@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -86,6 +87,62 @@ func TestGiteaEndToEnd(t *testing.T) {
 	g.engine("reconcile", "--once").says(`- revoke assent_example_orders_read from ana \(withdrawn\)`)
 	g.mayRead(false)
 	g.engine("audit", "verify").says("ledger holds: .* signed, dense and chained")
+}
+
+// TestServeOnGitea has webhooks tell the engine of everything: its sweeps are too
+// far apart to help.
+func TestServeOnGitea(t *testing.T) {
+	t.Parallel()
+	where := os.Getenv(giteatest.Variable)
+	if where == "" {
+		t.Skip(giteatest.Skip)
+	}
+	g := setUpGitea(t, where)
+	s := &served{t: t, exit: make(chan error, 1)}
+	s.cmd = exec.CommandContext(t.Context(), g.self, "-C", "engine.git", "serve", "--listen", "127.0.0.1:0", "--sweep", "10m", "--full-sweep", "10m", "--interval", "10m")
+	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = g.dir, s, s
+	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "ASSENT_STATE=" + g.state, "ASSENT_GITEA_TOKEN=" + g.person("engine").Token, "ASSENT_WEBHOOK_SECRET=env://HOOK", "HOOK=" + hookSecret}
+	g.must(s.cmd.Start())
+	go func() { s.exit <- s.cmd.Wait() }()
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		if t.Failed() {
+			t.Log(s.log())
+		}
+	})
+	s.url = s.listens()
+	g.must(g.repo.Server.API(t.Context(), g.repo.Admin(), http.MethodPost, g.repo.Path("hooks"), map[string]any{
+		"type": "gitea", "active": true, "config": map[string]string{"url": s.url + giteaHookPath, "content_type": "json", "secret": hookSecret},
+		"events": []string{"push", "pull_request", "pull_request_sync", "pull_request_review_approved", "pull_request_review_rejected", "pull_request_review_comment", "pull_request_comment"},
+	}, nil))
+	const most = time.Minute
+	said := func(n int) func() bool {
+		return func() bool {
+			texts, err := g.repo.Comments(t.Context(), n, g.person("engine").ID)
+			g.must(err)
+			return len(texts) > 0
+		}
+	}
+	g.asks("hasty", "30d").says("opened 1")
+	s.within(most, "the engine says who decides", said(1))
+	g.as("kim", "review", "deny", "1", "--reason", "Say what for").says("recorded the denial")
+	s.within(most, "it is closed", func() bool { return g.pull(1).State == "closed" })
+
+	g.asks("better", "30d").says("opened 2")
+	s.within(most, "the engine says who decides", said(2))
+	g.later()
+	g.as("kim", "review", "approve", "2", "--for", "7d", "--reason", "Fine").says("now temporarily-approved")
+	s.within(most, "it is merged", func() bool { return g.pull(2).Merged })
+	s.within(most, "ana reads", func() bool { return g.reads() == nil })
+	_, figures := s.get("/metrics")
+	for _, event := range []string{"pull_request", "pull_request_rejected", "pull_request_approved"} {
+		if !strings.Contains(figures, `assent_webhook_deliveries_total{event="`+event+`",result="queued"}`) {
+			t.Errorf("no webhook of %s was followed", event)
+		}
+	}
+	if strings.Contains(s.log(), hookSecret) || strings.Contains(s.log(), g.person("engine").Token) {
+		t.Error("a secret is in the log")
+	}
 }
 
 func (g *onGitea) asks(name, long string) printed {
@@ -240,16 +297,25 @@ func (g *onGitea) warehouse(do func(*sandbox.Sandbox)) {
 	do(s)
 }
 
-// mayRead checks that ana reads the orders, with addresses masked, or cannot.
-func (g *onGitea) mayRead(want bool) {
+// reads is why ana cannot read the orders; nil where she reads them masked.
+func (g *onGitea) reads() (err error) {
 	g.t.Helper()
 	g.warehouse(func(s *sandbox.Sandbox) {
-		r, err := s.Query(g.t.Context(), "ana", `SELECT * FROM "assent_example_orders.public.orders"`)
-		if want && (err != nil || len(r.Rows) != 1) || !want && !errors.Is(err, sandbox.ErrDenied) {
-			g.t.Fatalf("ana reads %v (%v), want that to be %v", r.Rows, err, want)
+		var r sandbox.Result
+		if r, err = s.Query(g.t.Context(), "ana", `SELECT * FROM "assent_example_orders.public.orders"`); err != nil {
+			return
 		}
-		if want && strings.Contains(fmt.Sprint(r.Rows), "noor@") {
-			g.t.Errorf("ana sees %v in clear", r.Rows)
+		if text := fmt.Sprint(r.Rows); len(r.Rows) != 1 || strings.Contains(text, "noor@") {
+			g.t.Errorf("ana sees %s", text)
 		}
 	})
+	return err
+}
+
+// mayRead checks that ana reads the orders, or is refused.
+func (g *onGitea) mayRead(want bool) {
+	g.t.Helper()
+	if err := g.reads(); want && err != nil || !want && !errors.Is(err, sandbox.ErrDenied) {
+		g.t.Fatalf("ana reads: %v, want that to be %v", err, want)
+	}
 }

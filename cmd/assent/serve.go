@@ -14,8 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/assent-dev/assent/engine/forge/gitea"
 	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/reconcile"
+	"github.com/assent-dev/assent/engine/resource"
 	edge "github.com/assent-dev/assent/engine/server"
 )
 
@@ -26,8 +28,24 @@ const (
 	roleReconcile = "reconcile"
 )
 
-// hookPath is where GitHub sends its webhooks.
-const hookPath = "/hooks/github"
+// Where forges send their webhooks.
+const (
+	hookPath      = "/hooks/github"
+	giteaHookPath = "/hooks/gitea"
+)
+
+// hooksOf is where the forge sends webhooks, and the number by which it knows
+// the repository. Where it sends none, the path is empty.
+func hooksOf(s resource.RepositorySpec) (path string, repository int64) {
+	switch {
+	case s.Forge == github.Name && s.GitHub != nil:
+		return hookPath, s.GitHub.ID
+	case s.Forge == gitea.Name && s.Gitea != nil:
+		return giteaHookPath, s.Gitea.ID
+	default:
+		return "", 0
+	}
+}
 
 type serveOptions struct {
 	role, listen, admin, queue string
@@ -49,7 +67,7 @@ func newServeCmd(g *global) *cobra.Command {
 			"  determine  the determining key, the webhook secret, the forge's token\n" +
 			"  reconcile  the reconciling key, the platforms' credentials, the forge's token\n\n" +
 			"It answers on --listen, or what is not for the world on --admin:\n" +
-			"  /hooks/github  webhooks\n" +
+			"  /hooks/github  webhooks; of a Gitea /hooks/gitea\n" +
 			"  /healthz       200 while the process runs\n" +
 			"  /readyz        200 while it does its work; says what does not\n" +
 			"  /metrics       figures for Prometheus\n\n" +
@@ -123,7 +141,7 @@ func newServing(g *global, o serveOptions) *serving {
 		g: g, o: o, log: log, redact: redact, metrics: edge.NewMetrics(time.Now), health: edge.NewHealth(time.Now, redact),
 		wake: make(chan struct{}, 1), sweep: make(chan bool, 1),
 	}
-	for _, name := range []string{"GITHUB_TOKEN", "GH_TOKEN", "ASSENT_GITHUB_TOKEN"} {
+	for _, name := range []string{"GITHUB_TOKEN", "GH_TOKEN", "ASSENT_GITHUB_TOKEN", "GITEA_TOKEN", "ASSENT_GITEA_TOKEN"} {
 		redact.Add(os.Getenv(name))
 	}
 	s.cfg = edge.Config{
@@ -287,9 +305,10 @@ func (s *serving) hooks(ctx context.Context, w *workspace) (http.Handler, error)
 	if err != nil {
 		return nil, err
 	}
+	_, repository := hooksOf(w.settings.Spec)
 	log := edge.DeliveryLog(s.log, time.Now)
 	h, err := edge.NewHooks(edge.HooksConfig{
-		Secrets: secrets, Repository: w.settings.Spec.GitHub.ID, Branch: w.settings.Spec.MainBranch(), Enqueue: s.follow,
+		Secrets: secrets, Repository: repository, Branch: w.settings.Spec.MainBranch(), Enqueue: s.follow,
 		OnDelivery: func(d edge.Delivery) { s.metrics.Delivery(d); log(d) },
 	})
 	if err != nil {

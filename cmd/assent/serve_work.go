@@ -51,9 +51,8 @@ func (s *serving) prepareDetermining(ctx context.Context, at string) error {
 	if err := s.openQueue(ctx, edge.QueueConfig{At: at, Determine: half.look, RetryAt: forge.RetryAt, Timeout: lookTime}); err != nil {
 		return err
 	}
-	hub := w.settings.Spec.Forge == github.Name
-	if hub && s.o.webhooks {
-		if s.cfg.Hooks[hookPath], err = s.hooks(ctx, w); err != nil {
+	if path, _ := hooksOf(w.settings.Spec); path != "" && s.o.webhooks {
+		if s.cfg.Hooks[path], err = s.hooks(ctx, w); err != nil {
 			return err
 		}
 	}

@@ -86,6 +86,8 @@ const (
 func scopes() map[string]scope {
 	return map[string]scope{
 		"pull_request": ofPull, "pull_request_review": ofPull, "pull_request_review_comment": ofPull, "pull_request_review_thread": ofPull,
+		// Gitea has a word for each verdict of a review.
+		"pull_request_approved": ofPull, "pull_request_rejected": ofPull, "pull_request_comment": ofPull,
 		"issue_comment": ofIssue, "push": ofPush, "check_run": ofCheck, "check_suite": ofCheck, "merge_group": ofMerging,
 		"branch_protection_configuration": ofAll, "branch_protection_rule": ofAll, "repository_ruleset": ofAll, "repository": ofAll,
 		"member": ofAll, "public": ofAll, "team_add": ofAll,

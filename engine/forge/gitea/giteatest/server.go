@@ -140,7 +140,7 @@ func (s *Server) start(ctx context.Context, binary string) error {
 	if err != nil {
 		return err
 	}
-	s.admin, err = s.login(ctx, adminName, password)
+	s.admin, err = s.login(ctx, adminName, password, "all")
 	return err
 }
 
@@ -156,12 +156,12 @@ func (s *Server) Close() error {
 func (s *Server) Admin() string { return s.admin }
 
 // login makes an access token.
-func (s *Server) login(ctx context.Context, name, password string) (string, error) {
+func (s *Server) login(ctx context.Context, name, password string, scopes ...string) (string, error) {
 	var made struct {
 		Token string `json:"sha1"`
 	}
 	err := s.call(ctx, func(r *http.Request) { r.SetBasicAuth(name, password) }, http.MethodPost, "users/"+name+"/tokens",
-		map[string]any{"name": "test", "scopes": []string{"all"}}, &made)
+		map[string]any{"name": "test", "scopes": scopes}, &made)
 	return made.Token, err
 }
 
@@ -180,7 +180,8 @@ func (s *Server) Person(ctx context.Context, name string) (Person, error) {
 	if err != nil {
 		return Person{}, err
 	}
-	if p.Token, err = s.login(ctx, p.Login, password); err != nil {
+	// No more than examples/gitea asks for.
+	if p.Token, err = s.login(ctx, p.Login, password, "write:repository", "write:issue", "read:user"); err != nil {
 		return Person{}, err
 	}
 	s.people[name] = p
