@@ -40,6 +40,7 @@ func (m *MySQL) Describe(ctx context.Context) (platform.Description, error) {
 //	warned    old-version       before MariaDB 10.11
 //	          read-only         nothing can be written there: a replica
 //	          no-events         grants do not end by themselves
+//	          crowded-role      a role opens so many tables to so many people that its changes take long
 //	          global-privilege  it holds something on every database, which it does not need
 //	          no-create-user, no-set-user, no-connection-admin, no-process, no-default-role
 //	                            rights that it lacks
@@ -62,6 +63,7 @@ type selfAudit struct {
 	s                     *snapshot
 	version, tls          string
 	readOnly, defaultRole bool
+	crowds                []string
 }
 
 func (m *MySQL) audit(ctx context.Context) (*selfAudit, error) {
@@ -84,6 +86,7 @@ func (m *MySQL) audit(ctx context.Context) (*selfAudit, error) {
 		a.defaultRole = true
 		return nil
 	})
+	a.readCrowds(r)
 	if r.err != nil {
 		return nil, m.whole("audit the engine's account", r.err)
 	}
@@ -129,6 +132,9 @@ func (a *selfAudit) findings(endsSessions bool) []platform.Finding {
 	}
 	if !a.s.timers {
 		add(false, "no-events", "the server runs no events, so grants end only while an engine runs", "SET GLOBAL event_scheduler = ON, and set it in the server's configuration")
+	}
+	for _, text := range a.crowds {
+		add(false, "crowded-role", text, "split the product, so that fewer people read fewer tables each")
 	}
 	if a.s.super {
 		return out

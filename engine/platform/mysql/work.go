@@ -277,5 +277,5 @@ func (m *MySQL) Preview(ctx context.Context, changes []plan.Change) ([]platform.
 		}
 		out = append(out, w.statements(s, !m.cfg.NoEndSessions)...)
 	}
-	return out, nil
+	return append(out, s.crowds(changes)...), nil
 }
