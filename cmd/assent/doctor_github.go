@@ -210,6 +210,8 @@ func shippedJob(uses string) (environment string, secrets []string) {
 	switch path.Base(file) {
 	case "determine.yml":
 		return "assent-determine", []string{"ASSENT_GITHUB_KEY", "ASSENT_DETERMINING_KEY"}
+	case "intake.yml":
+		return "assent-intake", []string{"ASSENT_GITHUB_KEY"}
 	case "reconcile.yml":
 		return "assent-reconcile", []string{"ASSENT_RECONCILING_KEY", "ASSENT_CREDENTIALS"}
 	}

@@ -101,7 +101,7 @@ func newRootCmd(g *global) *cobra.Command {
 	root.PersistentFlags().StringVar(&g.now, "now", "", "pretend that it is this time, such as 2027-01-31T17:00:00Z; nothing but reading may be done with it")
 	addGroup(root, "Start:", newDemoCmd(g), newInitCmd(g))
 	addGroup(root, "Ask and answer:", newRequestCmd(g), newReviewCmd(g), newRecertifyCmd(g), newStatusCmd(g), newExplainCmd(g))
-	addGroup(root, "Look after the repository:", newValidateCmd(g), newProposeCmd(g), newPolicyCmd(g), newDiscoverCmd(g), newImportCmd(g), newSchemaCmd(g), newCodeownersCmd(g))
+	addGroup(root, "Look after the repository:", newValidateCmd(g), newProposeCmd(g), newIntakeCmd(g), newPolicyCmd(g), newDiscoverCmd(g), newImportCmd(g), newSchemaCmd(g), newCodeownersCmd(g))
 	addGroup(root, "Run the engine:", newSetupCmd(g), newDoctorCmd(g), newDetermineCmd(g), newPlanCmd(g), newReconcileCmd(g), newServeCmd(g), newDriftCmd(g), newConfirmCmd(g), newReleaseCmd(g), newConnectorCmd(g))
 	addGroup(root, "Prove:", newAccessCmd(g), newAuditCmd(g))
 	root.AddCommand(newVersionCmd(g))

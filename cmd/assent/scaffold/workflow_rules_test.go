@@ -67,6 +67,9 @@ var (
 		permissions: map[string]string{"contents": "read"}, environment: "assent-determine",
 		secrets: []string{"ASSENT_GITHUB_KEY", "ASSENT_DETERMINING_KEY"},
 	}
+	takesIn = matrix{
+		permissions: map[string]string{"contents": "read"}, environment: "assent-intake", secrets: []string{"ASSENT_GITHUB_KEY"},
+	}
 	reconciles = matrix{
 		permissions: map[string]string{"contents": "write"}, environment: "assent-reconcile",
 		secrets: []string{"ASSENT_RECONCILING_KEY", "ASSENT_CREDENTIALS"},
@@ -78,7 +81,7 @@ func (m matrix) withActions() matrix          { m.checkout = true; return m }
 
 // ownBranch are the events that take a workflow from main whatever a pull
 // request says. A push does where it is limited to main.
-var ownBranch = []string{"workflow_run", "issue_comment", "schedule", "push", "workflow_dispatch", "workflow_call"}
+var ownBranch = []string{"workflow_run", "issue_comment", "issues", "schedule", "push", "workflow_dispatch", "workflow_call"}
 
 var (
 	expression = regexp.MustCompile(`\$\{\{(.*?)\}\}`)

@@ -18,10 +18,12 @@ func rows() map[string]matrix {
 		"shipped validate.yml":        validates.on("workflow_call"),
 		"shipped determine.yml":       determines.on("workflow_call"),
 		"shipped reconcile.yml":       reconciles.on("workflow_call"),
+		"shipped intake.yml":          takesIn.on("workflow_call"),
 		"shipped action.yml":          {},
 		"github assent-validate.yml":  validates.on("pull_request", "merge_group"),
 		"github assent-review.yml":    matrix{}.on("pull_request_review"),
 		"github assent-determine.yml": determines.on("workflow_run", "issue_comment", "push", "schedule"),
+		"github assent-intake.yml":    takesIn.on("issues", "schedule"),
 		"github assent-reconcile.yml": reconciles.on("push", "schedule", "workflow_dispatch"),
 		"local assent-validate.yml":   validates.on("pull_request", "merge_group").withActions(),
 	}
@@ -73,6 +75,7 @@ func TestMatrixRefusesBadWorkflows(t *testing.T) {
 	const (
 		val, det, rec, local = "github assent-validate.yml", "github assent-determine.yml", "github assent-reconcile.yml", "local assent-validate.yml"
 		review, action       = "github assent-review.yml", "shipped action.yml"
+		intake               = "github assent-intake.yml"
 	)
 	for _, c := range []struct{ name, file, old, new, want string }{
 		{"a pull request with the base's rights", local, "  pull_request:\n", "  pull_request_target:\n", "runs on pull_request_target"},
@@ -97,6 +100,13 @@ func TestMatrixRefusesBadWorkflows(t *testing.T) {
 		{"secrets of the repository", rec, "    environment: assent-reconcile\n", "", `is in the environment ""`},
 		{"a secret for every step", rec, `ASSENT_SUM: ""`, `ASSENT_SUM: ${{ secrets.ASSENT_CREDENTIALS }}`, "to every step"},
 		{"two at a time", rec, "group: assent-reconcile", "group: x-${{ github.sha }}", "twice at a time"},
+		{"intake can decide", intake, "secrets.ASSENT_GITHUB_KEY", "secrets.ASSENT_DETERMINING_KEY", `reads the secret "ASSENT_DETERMINING_KEY"`},
+		{"intake writes with the workflow's token", intake, "contents: read", "contents: write", "contents: write"},
+		{"intake where the keys are", intake, "environment: assent-intake", "environment: assent-determine", `is in the environment "assent-determine"`},
+		{"the text of an issue in a script", intake, "access.git\" intake", "access.git\" intake ${{ github.event.issue.body }}", "an expression into a script"},
+		{"the author as the issue says", intake, "APP_KEY: ${{", "WHO: ${{ github.event.issue.user.login }}\n          APP_KEY: ${{", "others may have written"},
+		{"intake on pull requests", intake, "  issues:\n", "  pull_request:\n", "takes the workflow from the pull request"},
+		{"two intakes at a time", intake, "cancel-in-progress: false", "cancel-in-progress: true", "twice at a time"},
 		{"the waker may something", review, "    permissions: {}\n", "    permissions:\n      statuses: write\n", "statuses: write"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -127,7 +137,7 @@ func TestShippedAndScaffoldedJobsAreTheSame(t *testing.T) {
 		return w.Jobs[job].Steps
 	}
 	install := steps("shipped action.yml", "")[0].Run
-	for _, job := range []string{"validate", "determine", "reconcile"} {
+	for _, job := range []string{"validate", "determine", "reconcile", "intake"} {
 		ours, theirs := steps("shipped "+job+".yml", job), steps("github assent-"+job+".yml", job)
 		a, _ := yaml.Marshal(ours)
 		b, _ := yaml.Marshal(theirs)
