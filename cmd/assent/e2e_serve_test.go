@@ -304,6 +304,33 @@ func TestServeInTwoRoles(t *testing.T) {
 	}
 }
 
+// On the local forge nothing sends webhooks: what moves is seen.
+func TestServeOnTheLocalForge(t *testing.T) {
+	w := newServeWorldOn(t, "local", time.Now().Add(-time.Minute))
+	s := w.serve(w.repoDir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, "--sweep", "10m", "--full-sweep", "10m")
+	if err := w.asks(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.within(time.Minute, "it is looked at", func() bool { return strings.Contains(s.log(), `"waits"`) })
+	for _, who := range []string{"kim", "lea"} {
+		if got, err := w.demoScript.review(t.Context(), who, demoDuration(), "fine"); err != nil || got != "counts" {
+			t.Fatalf("%s: %s %v", who, got, err)
+		}
+	}
+	took := s.within(time.Minute, "Ana reads", w.reads)
+	t.Logf("granted after %v", took)
+	if most := 5 * time.Second; took > most {
+		t.Errorf("it took %v from the last review to the access, more than %v", took, most)
+	}
+	if code, body := s.get("/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz: %d %s", code, body)
+	}
+	if got := s.send("pull_request", "d", "{}", hookSecret); got != http.StatusNotFound {
+		t.Errorf("webhooks are answered: %d", got)
+	}
+	s.stop()
+}
+
 func TestServeRefusesToStart(t *testing.T) {
 	w := newServeWorld(t, time.Now())
 	for name, c := range map[string]struct {

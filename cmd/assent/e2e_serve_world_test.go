@@ -35,15 +35,22 @@ type serveWorld struct {
 
 func newServeWorld(t *testing.T, at time.Time) *serveWorld {
 	t.Helper()
+	return newServeWorldOn(t, forgeGitHubFake, at)
+}
+
+func newServeWorldOn(t *testing.T, forge string, at time.Time) *serveWorld {
+	t.Helper()
 	if _, err := exec.LookPath("git"); err != nil {
 		t.Fatalf("git is needed: %v", err)
 	}
-	w, err := newDemoWorld(judge.With(t.Context(), t.Errorf), t.TempDir(), demoOptions{platform: "sandbox", forge: forgeGitHubFake, at: at})
+	w, err := newDemoWorld(judge.With(t.Context(), t.Errorf), t.TempDir(), demoOptions{platform: "sandbox", forge: forge, at: at})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		w.hub.Close()
+		if w.hub != nil {
+			w.hub.Close()
+		}
 		if err := w.people.close(); err != nil {
 			t.Error(err)
 		}
@@ -102,6 +109,9 @@ func (w *serveWorld) serve(dir string, env []string, args ...string) *served {
 		_ = s.cmd.Process.Kill()
 		if w.t.Failed() {
 			w.t.Logf("log of %v:\n%s", args, s.log())
+			if w.hub == nil {
+				return
+			}
 			for _, text := range w.hub.Published(1, "assent-engine") {
 				w.t.Logf("the engine says:\n%s", text)
 			}

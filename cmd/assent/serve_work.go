@@ -27,6 +27,7 @@ type determining struct {
 	d       *determine.Determiner
 	sweeper *edge.Sweeper
 	rules   *ruleWatch
+	at      string // the queue
 	first   bool // a sweep ended well
 
 	mu   sync.Mutex
@@ -44,7 +45,7 @@ func (s *serving) prepareDetermining(ctx context.Context, at string) error {
 		return err
 	}
 	oneAtATime(d)
-	half := &determining{serving: s, w: w, d: d, rules: &ruleWatch{w: w}}
+	half := &determining{serving: s, w: w, d: d, at: at, rules: &ruleWatch{w: w}}
 	half.sweeper = &edge.Sweeper{
 		List: half.list, Look: half.queue, Interval: s.o.sweep, Full: s.o.full, Now: time.Now, Logger: s.log, OnSweep: half.swept,
 	}
@@ -200,7 +201,7 @@ func (h *determining) moved(ctx context.Context) {
 	switch {
 	case h.reconciles():
 		h.wakeUp()
-	case sharedQueue(h.o.queue):
+	case sharedQueue(h.at):
 		if err := h.cfg.Queue.Round(ctx); err != nil {
 			h.log.Warn("the reconciler could not be told; it sees the merge by itself", "error", err)
 		}
@@ -318,12 +319,10 @@ func (s *serving) watch(ctx context.Context, w *workspace) error {
 		case <-tick.C:
 		}
 		now, err := tips(ctx, w)
-		if err == nil && now != last {
-			if last != "" {
-				s.wakeUp()
-				if s.determines() {
-					s.sweepNow(false)
-				}
+		if err == nil && now != last { // the first time too: it may have moved since the start
+			s.wakeUp()
+			if s.determines() {
+				s.sweepNow(false)
 			}
 			last = now
 		}
