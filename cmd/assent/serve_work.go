@@ -28,7 +28,7 @@ type determining struct {
 	sweeper *edge.Sweeper
 	rules   *ruleWatch
 	at      string // the queue
-	first   bool // a sweep ended well
+	first   bool   // a sweep ended well
 
 	mu   sync.Mutex
 	told map[string]string // how each pull request stood when it was last told of
