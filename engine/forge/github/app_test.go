@@ -157,3 +157,37 @@ func TestAnotherAppsCheckProvesNothing(t *testing.T) {
 		t.Errorf("%d checks, want the engine's and the other's", n)
 	}
 }
+
+// Each outcome is shown as GitHub has it, as a status and as a check: waiting is
+// no failure.
+func TestEveryOutcomeIsShown(t *testing.T) {
+	t.Parallel()
+	plain, app := newStage(t), appStage(t)
+	app.look()
+	for _, c := range []struct {
+		outcome       review.Outcome
+		status, check string
+	}{
+		{review.Pending, "pending", "in_progress"},
+		{review.Approved, "success", "success"},
+		{review.TemporarilyApproved, "success", "success"},
+		{review.Denied, "failure", "failure"},
+		{review.Canceled, "error", "cancelled"},
+	} {
+		for _, s := range []*stage{plain, app} {
+			head, err := s.Server.Head(s.n)
+			s.must(err)
+			s.must(s.g.Publish(t.Context(), strconv.Itoa(s.n), forge.Report{
+				Head: head, Markdown: string(c.outcome) + "\n", Judgement: review.Judgement{Outcome: c.outcome, Reason: "because"},
+			}))
+			got, want := s.Shown(head, "assent: main"), c.status
+			if s == app {
+				want = c.check
+				got, _, _ = s.Check(head, "assent: main")
+			}
+			if got != want {
+				t.Errorf("%s shows as %q, want %q", c.outcome, got, want)
+			}
+		}
+	}
+}
