@@ -30,6 +30,7 @@ type HookFaults struct {
 type sender struct {
 	id          int64
 	url, secret string
+	judge       func(event, action string, body []byte) // nil for nobody
 	poke        chan struct{}
 	stop        context.CancelFunc
 	done        sync.WaitGroup
@@ -60,7 +61,7 @@ type happening struct {
 // Hook sends webhooks of all that happens from now on to an address, until Close.
 func (s *Server) Hook(url, secret string) {
 	ctx, cancel := context.WithCancel(context.Background())
-	h := &sender{url: url, secret: secret, poke: make(chan struct{}, 1), stop: cancel}
+	h := &sender{url: url, secret: secret, judge: s.judges.Hook, poke: make(chan struct{}, 1), stop: cancel}
 	s.mu.Lock()
 	h.id = s.id()
 	h.told, _ = s.whatIs()
@@ -128,8 +129,8 @@ func (s *Server) poked() {
 // happened compares what is with what was told.
 func (s *Server) happened(h *sender) []happening {
 	s.mu.Lock()
+	defer s.mu.Unlock() // until the bodies are made
 	now, bodies := s.whatIs()
-	s.mu.Unlock()
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	var out []happening
@@ -152,44 +153,39 @@ func order(h happening) string {
 // where that is new or changed.
 func (s *Server) whatIs() (states map[string]string, bodies map[string]func(known bool) happening) {
 	states, bodies = map[string]string{}, map[string]func(bool) happening{}
-	repo := repoJSON()
 	add := func(key, state string, body func(known bool) happening) { states[key], bodies[key] = state, body }
+	pick := func(known bool, then, first string) string {
+		if known {
+			return then
+		}
+		return first
+	}
 	for _, p := range s.pulls {
-		pr := s.pullJSON(p, true)
 		add(fmt.Sprintf("pull %d", p.number), fmt.Sprint(p.head, p.open, p.base, p.title), func(known bool) happening {
-			action := map[bool]string{true: "synchronize", false: "opened"}[known]
 			if !p.open {
-				action = "closed"
+				return s.pullHook(p, "closed")
 			}
-			return happening{"pull_request", object{"action": action, "number": p.number, "pull_request": pr, "repository": repo, "sender": userJSON(p.author)}}
+			return s.pullHook(p, pick(known, "synchronize", "opened"))
 		})
 		for _, r := range p.reviews {
 			add(fmt.Sprintf("review %d", r.ID), r.State+r.Body, func(known bool) happening {
-				action := map[bool]string{true: "edited", false: "submitted"}[known]
 				if r.State == "DISMISSED" {
-					action = "dismissed"
+					return s.reviewHook(p, r, "dismissed")
 				}
-				return happening{"pull_request_review", object{"action": action, "review": p.reviewJSON(r), "pull_request": pr, "repository": repo, "sender": userJSON(r.User)}}
+				return s.reviewHook(p, r, pick(known, "edited", "submitted"))
 			})
 		}
 	}
 	for _, c := range s.comments {
-		add(fmt.Sprintf("comment %d", c.ID), c.Body, func(known bool) happening {
-			action := map[bool]string{true: "edited", false: "created"}[known]
-			return happening{"issue_comment", object{
-				"action": action, "issue": object{"number": c.Issue, "pull_request": object{}}, "comment": commentJSON(c), "repository": repo, "sender": userJSON(c.User),
-			}}
-		})
+		add(fmt.Sprintf("comment %d", c.ID), c.Body, func(known bool) happening { return s.commentHook(c, pick(known, "edited", "created")) })
 	}
 	for sha, list := range s.statuses {
-		add("status "+sha, strconv.Itoa(len(list)), func(bool) happening {
-			return happening{"status", object{"sha": sha, "state": list[len(list)-1].State, "context": list[len(list)-1].Context, "repository": repo}}
-		})
+		add("status "+sha, strconv.Itoa(len(list)), func(bool) happening { return s.statusHook(sha, list[len(list)-1]) })
 	}
 	if tip, err := s.db.Resolve("refs/heads/main"); err == nil {
-		add("push main", string(tip), func(bool) happening {
-			return happening{"push", object{"ref": "refs/heads/main", "after": string(tip), "repository": repo}}
-		})
+		if push, err := s.pushHook(tip); err == nil {
+			add("push main", string(tip), func(bool) happening { return push })
+		}
 	}
 	return states, bodies
 }
@@ -211,6 +207,9 @@ func (h *sender) send(ctx context.Context, list []happening) {
 			continue
 		}
 		action, _ := one.body["action"].(string)
+		if h.judge != nil {
+			h.judge(one.event, action, body)
+		}
 		d := delivery{GUID: rand.Text(), Event: one.event, Action: action, Body: body}
 		h.deliver(ctx, d)
 		if f.Double {

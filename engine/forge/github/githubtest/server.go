@@ -39,6 +39,8 @@ type User struct {
 type Server struct {
 	URL string // of the REST API
 
+	judges Judges
+
 	mu       sync.Mutex
 	http     *httptest.Server
 	db       *gitdb.DB
@@ -202,8 +204,8 @@ func Start(ctx context.Context, dir string, begin time.Time, files map[string]st
 			return nil, fmt.Errorf("start GitHub: %w", err)
 		}
 	}
-	wrap, _ := ctx.Value(behind{}).(func(http.Handler) http.Handler)
-	s.http = httptest.NewServer(s.handler(backend, wrap))
+	s.judges, _ = ctx.Value(behind{}).(Judges)
+	s.http = httptest.NewServer(s.handler(backend, s.judges.API))
 	s.URL = s.http.URL + "/api/v3/"
 	return s, nil
 }
@@ -213,11 +215,17 @@ const Fault = "X-Fault"
 
 type behind struct{}
 
-// Behind puts a handler before the API of the servers that are started with the
-// context: a test of the whole program judges what the program's own server is
-// asked, and nothing of the judge is in the program.
-func Behind(ctx context.Context, wrap func(http.Handler) http.Handler) context.Context {
-	return context.WithValue(ctx, behind{}, wrap)
+// Judges hear of what goes over the wire.
+type Judges struct {
+	API  func(http.Handler) http.Handler         // stands before the API
+	Hook func(event, action string, body []byte) // hears of each webhook
+}
+
+// Behind gives the servers that are started with the context judges: a test of
+// the whole program judges what the program's own server is asked, and nothing of
+// the judge is in the program.
+func Behind(ctx context.Context, j Judges) context.Context {
+	return context.WithValue(ctx, behind{}, j)
 }
 
 // Close stops it.

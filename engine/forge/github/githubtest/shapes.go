@@ -91,7 +91,7 @@ func repoJSON() object {
 		"notifications=/notifications{?since,all,participating}", "pulls=/pulls{/number}", "releases=/releases{/id}", "stargazers",
 		"statuses=/statuses/{sha}", "subscribers", "subscription", "tags", "teams", "trees=/git/trees{/sha}"), object{
 		"id": ID, "node_id": node("R", ID), "name": Repository, "full_name": Owner + "/" + Repository, "owner": ownerJSON(),
-		"private": true, "visibility": "private", "fork": false, "archived": false, "disabled": false, "description": nil, "homepage": nil,
+		"private": true, "visibility": "private", "topics": []string{}, "fork": false, "archived": false, "disabled": false, "description": nil, "homepage": nil,
 		"language": nil, "license": nil, "mirror_url": nil, "default_branch": "main", "size": 1,
 		"url": repoAPI, "html_url": repoHTML, "clone_url": repoHTML + ".git", "svn_url": repoHTML,
 		"git_url": "git://github.invalid/" + Owner + "/" + Repository + ".git", "ssh_url": "git@github.invalid:" + Owner + "/" + Repository + ".git",
@@ -125,7 +125,7 @@ func (s *Server) pullJSON(p *pull, whole bool) object {
 	}
 	o := object{
 		"id": 1000 + p.number, "node_id": node("PR", int64(p.number)), "number": p.number, "title": p.title, "state": state,
-		"body": textOrNull(p.body), "user": userJSON(p.author), "locked": false, "draft": false,
+		"body": textOrNull(p.body), "user": userJSON(p.author), "locked": false, "active_lock_reason": nil, "draft": false,
 		"created_at": stamp(p.created), "updated_at": stamp(s.updated(p)), "closed_at": stampOrNull(p.closed), "merged_at": nil,
 		"merge_commit_sha": textOrNull(string(p.mergeCommit)), "assignee": nil, "assignees": []any{}, "milestone": nil, "labels": s.labelsJSON(p),
 		"requested_reviewers": usersJSON(p.asked), "requested_teams": []any{}, "author_association": "MEMBER", "auto_merge": nil,

@@ -79,6 +79,14 @@ func cut(whole []byte, routes string) ([]byte, error) {
 		}
 		method, path, _ := strings.Cut(line, " ")
 		item, _ := paths[path].(map[string]any)
+		if method == "WEBHOOK" {
+			hooks, _ := doc["x-webhooks"].(map[string]any)
+			item, _ = hooks[path].(map[string]any)
+			method, path = "POST", webhookPath+path
+			if item == nil {
+				item, _ = paths[path].(map[string]any)
+			}
+		}
 		operation, ok := item[strings.ToLower(method)].(map[string]any)
 		if !ok {
 			return nil, fmt.Errorf("routes.txt: %s is not in GitHub's description", line)
@@ -87,6 +95,9 @@ func cut(whole []byte, routes string) ([]byte, error) {
 		if into == nil {
 			into = map[string]any{}
 			kept[path] = into
+		}
+		if strings.HasPrefix(path, webhookPath) {
+			delete(operation, "parameters")
 		}
 		into[strings.ToLower(method)] = operation
 	}

@@ -169,6 +169,19 @@ func plain(r *http.Request, body []byte) *http.Request {
 	return out
 }
 
+// webhookPath is where the description has webhooks, as what is posted there.
+const webhookPath = "/webhooks/"
+
+// Webhook says what GitHub's description has against the body of a webhook.
+func (j *Judge) Webhook(event, action string, body []byte) error {
+	path := webhookPath + strings.ReplaceAll(event, "_", "-")
+	if action != "" {
+		path += "-" + strings.ReplaceAll(action, "_", "-")
+	}
+	r := &http.Request{Method: http.MethodPost, URL: &url.URL{Path: path}, Header: http.Header{"Content-Type": {"application/json"}}}
+	return j.Request(r, body)
+}
+
 func (j *Judge) find(r *http.Request) (*openapi3filter.RequestValidationInput, error) {
 	route, params, err := j.router.FindRoute(r)
 	if err != nil {

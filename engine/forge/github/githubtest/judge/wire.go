@@ -23,12 +23,17 @@ func Context(t testing.TB) context.Context {
 // With is Context for a program that a test runs: found hears of the mistakes,
 // and the request that has one, or whose answer does, is answered with 400.
 func With(ctx context.Context, found func(format string, args ...any)) context.Context {
-	return githubtest.Behind(ctx, func(next http.Handler) http.Handler {
-		j, err := New()
-		if err != nil {
-			panic(err) // the description is in the binary
-		}
-		return j.Handler(next, found)
+	j, err := New()
+	if err != nil {
+		panic(err) // the description is in the binary
+	}
+	return githubtest.Behind(ctx, githubtest.Judges{
+		API: func(next http.Handler) http.Handler { return j.Handler(next, found) },
+		Hook: func(event, action string, body []byte) {
+			if err := j.Webhook(event, action, body); err != nil {
+				found("GitHub's description: %v", err)
+			}
+		},
 	})
 }
 
