@@ -150,10 +150,7 @@ func (d *Determiner) step(ctx context.Context, id string, said *orders) (Result,
 		return Result{}, fmt.Errorf("observe %s: %w", id, err)
 	}
 	if !known.ended[id] && facts.State != review.StateClosed {
-		if facts, err = d.Judge.Recall(ctx, facts, known.duties.At(known.head.Seq)); err != nil {
-			return Result{}, err
-		}
-		if facts, err = d.withHeld(ctx, facts); err != nil {
+		if facts, err = d.complete(ctx, known, facts); err != nil {
 			return Result{}, err
 		}
 	}
@@ -180,6 +177,9 @@ func (d *Determiner) step(ctx context.Context, id string, said *orders) (Result,
 		return result, err
 	}
 	result.Judgement = judged.Judgement
+	if err := d.queue(ctx, known, facts); err != nil {
+		return result, err
+	}
 	switch {
 	case judged.Outcome == review.Denied:
 		return d.shut(ctx, result, facts, judged)
@@ -192,7 +192,11 @@ func (d *Determiner) step(ctx context.Context, id string, said *orders) (Result,
 		if err := d.publish(ctx, facts, judged.Judgement, orders{}); err != nil {
 			return result, err
 		}
-		return d.merge(ctx, facts)
+		merged, err := d.merge(ctx, facts)
+		if errors.Is(err, forge.ErrQueued) {
+			return result, nil
+		}
+		return merged, err
 	}
 	if reason, lapsed := judged.Lapsed(facts.ObservedAt); lapsed {
 		judged.lapse(reason)

@@ -18,6 +18,7 @@ var (
 	ErrForbidden  = errors.New("forbidden")
 	ErrGone       = errors.New("no such pull request")
 	ErrThrottled  = errors.New("throttled")
+	ErrQueued     = errors.New("the forge merges it by its queue") // it is approved, and nothing is wrong
 )
 
 // Throttled is an ErrThrottled of which the forge said when to come back.

@@ -82,6 +82,28 @@ func (d *DB) Fetch(ctx context.Context, from Remote, want map[string]string) (ma
 	return at, nil
 }
 
+// List names the references of a remote below a prefix that ends in a slash, and
+// fetches nothing.
+func (d *DB) List(ctx context.Context, from Remote, prefix string) (map[string]OID, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	remote, auth, err := d.remote(ctx, from)
+	if err != nil {
+		return nil, err
+	}
+	listed, err := remote.ListContext(ctx, &git.ListOptions{Auth: auth})
+	if err != nil {
+		return nil, remoteErr("list references", err)
+	}
+	at := map[string]OID{}
+	for _, r := range listed {
+		if name := string(r.Name()); strings.HasPrefix(name, prefix) && r.Type() == plumbing.HashReference {
+			at[name] = OID(r.Hash().String())
+		}
+	}
+	return at, nil
+}
+
 // have reports whether our references are where the remote has its own.
 func (d *DB) have(at map[string]OID, want map[string]string) (bool, error) {
 	for name, oid := range at {

@@ -18,6 +18,8 @@ import (
 type hub struct {
 	*world
 	*githubtest.Server
+	method github.Method
+	said   map[int]int64 // the approval of each pull request
 }
 
 // hubIDs are the accounts of people on GitHub.
@@ -39,7 +41,7 @@ func newHub(t testing.TB) *hub {
 	for who, id := range hubIDs {
 		s.Add(githubtest.User{ID: id, Login: who, Type: "User"}, "token-"+who)
 	}
-	h := &hub{w, s}
+	h := &hub{world: w, Server: s}
 	h.start()
 	must(t, w.db.Push(t.Context(), h.adapter().Remote(), mainRef, "", w.tip(mainRef)))
 	return h
@@ -49,7 +51,7 @@ func (h *hub) adapter() *github.GitHub {
 	h.t.Helper()
 	g, err := github.New(github.Config{
 		Repo: repoID, Owner: githubtest.Owner, Name: githubtest.Repository, ID: githubtest.ID, API: h.URL, Git: h.GitURL(),
-		Tokens: github.Personal(func() (string, error) { return "engine-token", nil }), DB: h.db, Now: h.Now,
+		Tokens: github.Personal(func() (string, error) { return "engine-token", nil }), DB: h.db, Now: h.Now, Method: h.method,
 	})
 	must(h.t, err)
 	return g

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -191,7 +192,7 @@ func (p *play) faults() {
 		}
 	}
 	p.Misbehave(p.fault)
-	p.note("faults %+v", p.fault.Fail != nil)
+	p.note("faults %v, pages of %d, activity hidden %v", p.fault.Fail != nil, p.fault.PageSize, p.fault.NoActivity)
 }
 
 // may says whether the pull request may be granted now, and whether it has to be.
@@ -224,7 +225,13 @@ func (p *play) look(counts *tally) {
 	case err != nil && p.fault.Fail == nil:
 		p.fail("%v", err)
 	case !got && must && err == nil:
-		p.fail("approved as it should be, and not granted: %s", r.Judgement.Reason)
+		var why []string
+		for _, d := range r.Judgement.Determinations {
+			for _, v := range d.Reviews {
+				why = append(why, v.ID+" "+v.Why)
+			}
+		}
+		p.fail("approved as it should be, and not granted: %s: %q", r.Judgement.Reason, why)
 	case got:
 		counts.granted.Add(1)
 		p.granted = append(p.granted, p.name)
@@ -233,7 +240,7 @@ func (p *play) look(counts *tally) {
 	default:
 		counts.refused.Add(1)
 	}
-	p.over = got || p.raj && err == nil
+	p.over = p.over || got || p.raj && err == nil
 	known := yes
 	if err != nil {
 		known = perhaps
@@ -292,6 +299,11 @@ func TestInterleavingsGrantWhatWasApprovedOnly(t *testing.T) {
 	}
 	var counts tally
 	seed := rand.Uint64()
+	if again := os.Getenv("ASSENT_TEST_SEED"); again != "" {
+		var err error
+		seed, err = strconv.ParseUint(again, 10, 64)
+		must(t, err)
+	}
 	t.Run("shards", func(t *testing.T) {
 		for shard := range shards {
 			t.Run(strconv.FormatUint(shard, 10), func(t *testing.T) {
@@ -318,7 +330,7 @@ func TestInterleavingsGrantWhatWasApprovedOnly(t *testing.T) {
 	all := int64(shards) * int64(each)
 	t.Logf("%d interleavings: %d grants, %d looks that had to grant nothing, %d that might have", all, counts.granted.Load(), counts.refused.Load(), counts.held.Load())
 	if t.Failed() {
-		t.Logf("the seed is %d", seed)
+		t.Logf("play it again with ASSENT_TEST_SEED=%d", seed)
 	}
 	if counts.granted.Load() < all/10 || counts.refused.Load() < all {
 		t.Errorf("too little happened to mean anything: %d granted, %d refused", counts.granted.Load(), counts.refused.Load())

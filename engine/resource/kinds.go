@@ -31,7 +31,7 @@ type GitHubRepository struct {
 	ID         int64  `yaml:"id" json:"id"`                             // `gh api repos/OWNER/NAME --jq .id`
 	API        string `yaml:"api,omitempty" json:"api,omitempty"`       // of an Enterprise Server: https://HOST/api/v3
 	Engine     int64  `yaml:"engine,omitempty" json:"engine,omitempty"` // numeric id of the account that the engine acts as
-	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash or rebase
+	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash, rebase or queue
 }
 
 // GiteaRepository says which repository of which Gitea this is. The id counts, for
@@ -41,7 +41,7 @@ type GiteaRepository struct {
 	Repository string `yaml:"repository" json:"repository"`             // OWNER/NAME
 	ID         int64  `yaml:"id" json:"id"`                             // GET /api/v1/repos/OWNER/NAME tells it
 	Engine     int64  `yaml:"engine,omitempty" json:"engine,omitempty"` // numeric id of the account that the engine acts as
-	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash or rebase
+	Method     string `yaml:"method,omitempty" json:"method,omitempty"` // merge (unless stated), squash, rebase or queue
 }
 
 // BreakGlass says who may open data in an emergency, together, and for how long.

@@ -52,6 +52,9 @@ const (
 	MergeCommit Method = "merge"
 	Squash      Method = "squash"
 	Rebase      Method = "rebase"
+	// MergeQueue leaves merging to the merge queue of the repository: what is
+	// approved waits for it, and each group of it is judged again.
+	MergeQueue Method = "queue"
 )
 
 // Config says which repository, and how to reach it.

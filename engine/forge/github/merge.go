@@ -129,6 +129,9 @@ func (g *GitHub) merge(ctx context.Context, n int, want forge.Want) (forge.Merge
 		return forge.Merged{}, err
 	}
 	method := g.cfg.Method
+	if method == MergeQueue {
+		return forge.Merged{}, forge.ErrQueued
+	}
 	if method == Rebase && pr.GetCommits() > 1 {
 		method = Squash // each commit of main has to be a merge that was judged
 	}

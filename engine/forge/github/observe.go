@@ -120,11 +120,8 @@ func (g *GitHub) refs(ctx context.Context, numbers ...int) (map[string]gitdb.OID
 		want[headRef(n)] = fmt.Sprintf("refs/forge/pull/%d", n)
 	}
 	at, err := g.cfg.DB.Fetch(ctx, g.remote, want)
-	switch {
-	case errors.Is(err, gitdb.ErrRefused):
-		return nil, fmt.Errorf("%w: %w", forge.ErrForbidden, err)
-	case err != nil:
-		return nil, fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", gitErr(err), err)
 	}
 	return at, nil
 }

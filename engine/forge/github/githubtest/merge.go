@@ -12,15 +12,21 @@ func (s *Server) mergeTree(p *pull) (tree, base gitdb.OID, err error) {
 	if base, err = s.db.Resolve("refs/heads/" + p.base); err != nil {
 		return "", "", err
 	}
-	mergeBase, err := s.db.MergeBase(base, p.head)
+	tree, err = s.mergeOnto(base, p.head)
+	return tree, base, err
+}
+
+// mergeOnto is the tree of merging a head into any commit.
+func (s *Server) mergeOnto(base, head gitdb.OID) (gitdb.OID, error) {
+	mergeBase, err := s.db.MergeBase(base, head)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
 	var trees [3]gitdb.OID
-	for i, oid := range []gitdb.OID{mergeBase, base, p.head} {
+	for i, oid := range []gitdb.OID{mergeBase, base, head} {
 		c, err := s.db.Commit(oid)
 		if err != nil {
-			return "", "", err
+			return "", err
 		}
 		trees[i] = c.Tree
 	}
@@ -28,7 +34,7 @@ func (s *Server) mergeTree(p *pull) (tree, base gitdb.OID, err error) {
 	if err == nil && len(conflicts) > 0 {
 		err = errConflict
 	}
-	return tree, base, err
+	return tree, err
 }
 
 var errConflict = errors.New("405: the pull request conflicts")
@@ -61,9 +67,14 @@ func (s *Server) finish(p *pull, base, oid gitdb.OID, by User) error {
 	if err := s.db.MoveRef("refs/heads/"+p.base, base, oid); err != nil {
 		return err
 	}
+	s.merged(p, oid, by)
+	return nil
+}
+
+// merged shows a pull request as merged.
+func (s *Server) merged(p *pull, oid gitdb.OID, by User) {
 	p.open, p.merged, p.mergeCommit, p.mergedBy, p.closed = false, true, oid, by, s.tick()
 	for _, kind := range []string{"merged", "closed"} {
 		p.events = append(p.events, event{ID: s.id(), Event: kind, Actor: by, At: s.tick()})
 	}
-	return nil
 }

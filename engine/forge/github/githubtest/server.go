@@ -68,6 +68,7 @@ type Server struct {
 	// Faults are how it misbehaves, looked at in each request.
 	faults Faults
 	calls  Calls
+	queue  []entry
 }
 
 // Faults are ways to misbehave.
