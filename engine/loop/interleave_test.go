@@ -30,7 +30,8 @@ type opinion struct {
 	turn     int    // of the head, when it was submitted
 	proven   maybe  // whether the engine had put its status on the head by then
 	sighted  maybe  // whether the engine has seen it
-	void     maybe  // dismissed, edited after it was seen, or forgotten
+	void     maybe  // dismissed, or edited after it was seen
+	forgot   bool   // it may have to be given again, because the memory was lost
 }
 
 // play is one pull request, with the truth about it. It knows nothing of how the
@@ -202,12 +203,7 @@ func (p *play) may() (may, must bool) {
 	}
 	o := p.said[len(p.said)-1] // her newest opinion
 	may = o.head == p.head && o.turn == p.turn && o.proven != no && o.void != yes
-	must = may && o.proven == yes && o.void == no
-	if *p.lost != no && o.sighted != yes || *p.lost == yes {
-		must = false
-		may = may && *p.lost != yes
-	}
-	return may, must
+	return may, may && o.proven == yes && o.void == no && *p.lost == no && !o.forgot
 }
 
 // look lets the engine determine, and compares what it did with the truth.
@@ -247,16 +243,11 @@ func (p *play) look(counts *tally) {
 	}
 	p.proven = max(p.proven, known)
 	for _, o := range p.said {
-		if *p.lost != no {
-			o.void = max(o.void, min(*p.lost, known))
-		}
+		o.forgot = o.forgot || *p.lost != no
 		o.sighted = max(o.sighted, known)
 	}
-	switch {
-	case err == nil:
-		*p.lost = no
-	case *p.lost == yes:
-		*p.lost = perhaps
+	if err == nil && *p.lost != no { // a look that goes by a list may see that late
+		*p.lost--
 	}
 	p.mute = p.mute && err != nil
 }
