@@ -246,8 +246,10 @@ func (p *play) look(counts *tally) {
 		o.forgot = o.forgot || *p.lost != no
 		o.sighted = max(o.sighted, known)
 	}
-	if err == nil && *p.lost != no { // a look that goes by a list may see that late
-		*p.lost--
+	if err == nil {
+		*p.lost = no
+	} else if *p.lost == yes {
+		*p.lost = perhaps
 	}
 	p.mute = p.mute && err != nil
 }

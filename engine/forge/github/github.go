@@ -93,12 +93,11 @@ type GitHub struct {
 
 	mu sync.Mutex
 	me *identity
-	// By pull request: what was read, whether nothing has changed since, what was
-	// published, and what the last list says.
+	// By pull request: what was read, whether nothing has changed since, and what
+	// was published.
 	readings map[int]reading
 	calm     map[int]bool
 	shows    map[int]show
-	list     map[int]listed
 }
 
 // identity is who the engine is on GitHub.
@@ -133,7 +132,7 @@ func New(cfg Config) (*GitHub, error) {
 		cfg.Git = gitURL(api, cfg.Owner, cfg.Name)
 	}
 	g := &GitHub{cfg: cfg, remote: gitdb.Remote{URL: cfg.Git}}
-	g.readings, g.calm, g.shows, g.list = map[int]reading{}, map[int]bool{}, map[int]show{}, map[int]listed{}
+	g.readings, g.calm, g.shows = map[int]reading{}, map[int]bool{}, map[int]show{}
 	if cfg.Tokens != nil {
 		g.remote.Token = cfg.Tokens.Token
 	}

@@ -35,9 +35,6 @@ func (g *GitHub) List(ctx context.Context, state review.State) ([]forge.PullRequ
 	if err != nil {
 		return nil, err
 	}
-	if err := g.listedNow(ctx, list); err != nil {
-		return nil, err
-	}
 	var out []forge.PullRequest
 	for _, pr := range list {
 		if got := pr.GetBase().GetRepo().GetID(); got != g.cfg.ID {

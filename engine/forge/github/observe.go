@@ -38,11 +38,15 @@ func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 	}
 	var last error
 	for range tries {
-		pr, at, read, known, err := g.begin(ctx, n)
+		pr, err := g.pull(ctx, n)
 		if err != nil {
 			return review.Facts{}, err
 		}
-		facts, err := g.facts(ctx, pr, at, &read, known)
+		read, known, err := g.known(ctx, pr)
+		if err != nil {
+			return review.Facts{}, err
+		}
+		facts, err := g.facts(ctx, pr, &read, known)
 		if errors.Is(err, errLags) {
 			g.forget(n)
 			last = err
@@ -62,26 +66,6 @@ func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 		last = errLags
 	}
 	return review.Facts{}, fmt.Errorf("%w: it kept moving while it was read: %w", forge.ErrIncomplete, last)
-}
-
-// begin is the pull request, where git has it, and what is known of it already.
-func (g *GitHub) begin(ctx context.Context, n int) (pr *gh.PullRequest, at map[string]gitdb.OID, r reading, known bool, err error) {
-	pr, at = g.takeListed(n)
-	if pr != nil {
-		if r, known, err = g.known(ctx, pr); known || err != nil {
-			return pr, at, r, known, err
-		}
-	}
-	if pr, err = g.pull(ctx, n); err != nil {
-		return nil, nil, r, false, err
-	}
-	if r, known, err = g.known(ctx, pr); err != nil {
-		return nil, nil, r, false, err
-	}
-	if at[headRef(n)] != gitdb.OID(pr.GetHead().GetSHA()) {
-		at, err = g.refs(ctx, n)
-	}
-	return pr, at, r, known, err
 }
 
 // errLags says that GitHub's parts do not agree yet.
@@ -130,8 +114,12 @@ func headRef(n int) string { return fmt.Sprintf("refs/pull/%d/head", n) }
 
 // facts puts together what the API says, which it reads unless that is known, and
 // what git says.
-func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, at map[string]gitdb.OID, read *reading, known bool) (facts review.Facts, err error) {
+func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, read *reading, known bool) (review.Facts, error) {
 	n := pr.GetNumber()
+	at, err := g.refs(ctx, n)
+	if err != nil {
+		return review.Facts{}, err
+	}
 	head, base := gitdb.OID(pr.GetHead().GetSHA()), at[g.baseRef()]
 	if at[headRef(n)] != head {
 		return review.Facts{}, fmt.Errorf("git has head %s, the API %s: %w", at[headRef(n)], head, errLags)
@@ -144,7 +132,7 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, at map[string]gi
 			return review.Facts{}, err
 		}
 	}
-	facts = review.Facts{
+	facts := review.Facts{
 		Repo: g.cfg.Repo, Forge: Name, PullRequest: strconv.Itoa(n), Title: pr.GetTitle(), State: g.state(pr, read.events),
 		BaseRef: "refs/heads/" + pr.GetBase().GetRef(), Head: string(head), Author: actor(pr.GetUser()),
 		OpenedAt: pr.GetCreatedAt().UTC(), ObservedAt: g.cfg.Now().UTC(),

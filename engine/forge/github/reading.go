@@ -13,7 +13,6 @@ import (
 	gh "github.com/google/go-github/v62/github"
 
 	"github.com/assent-dev/assent/engine/forge"
-	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
 
@@ -145,50 +144,6 @@ func (g *GitHub) forget(n int) {
 	defer g.mu.Unlock()
 	delete(g.readings, n)
 	delete(g.calm, n)
-}
-
-// listed is an open pull request of a list, and where git had it then.
-type listed struct {
-	pr *gh.PullRequest
-	at map[string]gitdb.OID
-}
-
-// listedNow remembers the open pull requests of a list, each for one look, and
-// fetches the heads of all of them at once. Who only looks fetches what he looks at.
-func (g *GitHub) listedNow(ctx context.Context, list []*gh.PullRequest) error {
-	if g.cfg.Look {
-		return nil
-	}
-	next, numbers := map[int]listed{}, []int{}
-	for _, pr := range list {
-		if pr.GetState() == "open" {
-			numbers = append(numbers, pr.GetNumber())
-		}
-	}
-	at, err := g.refs(ctx, numbers...)
-	if err != nil {
-		return err
-	}
-	for _, pr := range list {
-		if pr.GetState() == "open" {
-			next[pr.GetNumber()] = listed{pr, at}
-		}
-	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.list = next
-	return nil
-}
-
-// takeListed is a pull request as the last list had it; nil where it was taken
-// already. What happened since shows: its reviews are others, and a merge reads
-// everything anew.
-func (g *GitHub) takeListed(n int) (*gh.PullRequest, map[string]gitdb.OID) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	one := g.list[n]
-	delete(g.list, n)
-	return one.pr, one.at
 }
 
 // show is a report that was published.

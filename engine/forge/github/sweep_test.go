@@ -2,6 +2,7 @@ package github_test
 
 import (
 	"fmt"
+	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -37,12 +38,17 @@ func report(f review.Facts) forge.Report {
 	return forge.Report{Head: f.Head, Markdown: "waiting\n", Judgement: review.Judgement{Outcome: review.Pending, Reason: fmt.Sprintf("%d reviews", len(f.Reviews))}}
 }
 
-// TestASweepOfTwoThousandCostsNothing counts what GitHub would count.
-func TestASweepOfTwoThousandCostsNothing(t *testing.T) {
+// TestASweepOfWhatIsUnchangedCostsNothing counts what GitHub would count. What it
+// costs grows with the pull requests and with nothing else; ASSENT_TEST_SWEEP=2000
+// shows it for so many, which takes minutes.
+func TestASweepOfWhatIsUnchangedCostsNothing(t *testing.T) {
 	t.Parallel()
-	n := 2000
-	if testing.Short() {
-		n = 200
+	n := 120
+	if many := os.Getenv("ASSENT_TEST_SWEEP"); many != "" {
+		var err error
+		if n, err = strconv.Atoi(many); err != nil {
+			t.Fatal(err)
+		}
 	}
 	h := newHarness(t)
 	for i := range n {
@@ -62,7 +68,7 @@ func TestASweepOfTwoThousandCostsNothing(t *testing.T) {
 		return fmt.Sprintf("%d calls (%.2f each), %d of them paid for", c.All, float64(c.All)/float64(n), c.All-c.Unchanged)
 	}
 	t.Logf("%d open pull requests\n  first sight:  %s\n  after it:     %s\n  unchanged:    %s\n  new process:  %s", n, each(cold), each(settled), each(quiet), each(restarted))
-	if quiet.All > 2*n {
+	if quiet.All > 2*n+n/100+1 { // and the list
 		t.Errorf("an unchanged sweep makes %d calls, want at most 2 for each of %d", quiet.All, n)
 	}
 	if paid := quiet.All - quiet.Unchanged; paid != 0 {
