@@ -419,6 +419,9 @@ func looking(t *testing.T, h *harness) {
 	})
 	f, err := h.open(cfg).Observe(t.Context(), id)
 	h.must(err)
+	if err := h.open(cfg).Publish(t.Context(), id, forge.Report{Head: f.Head}); !errors.Is(err, forge.ErrForbidden) {
+		t.Errorf("publish: %v", err)
+	}
 	if writes != 0 || !f.HeadFirstSeen.IsZero() {
 		t.Errorf("%d writes, first seen at %s", writes, f.HeadFirstSeen)
 	}

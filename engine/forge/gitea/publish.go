@@ -28,6 +28,9 @@ func (g *Gitea) Publish(ctx context.Context, id string, report forge.Report) err
 }
 
 func (g *Gitea) publish(ctx context.Context, n int, report forge.Report) error {
+	if g.cfg.Look {
+		return fmt.Errorf("%w: it was opened to look only", forge.ErrForbidden)
+	}
 	pr, err := g.pull(ctx, n)
 	if err != nil {
 		return err
