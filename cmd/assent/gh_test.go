@@ -60,6 +60,9 @@ func ghFlags(args []string, stdin io.Reader) (ghCall, error) {
 			call.path = args[i]
 			continue
 		}
+		if args[i] == "--silent" {
+			continue // nothing is printed anyway
+		}
 		if i+1 == len(args) {
 			return call, fmt.Errorf("flag %s has no value", args[i])
 		}
