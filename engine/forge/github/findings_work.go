@@ -5,6 +5,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/assent-dev/assent/engine/forge"
 )
 
 // merging looks at whether the engine can merge, and what else can happen there.
@@ -228,7 +230,7 @@ func failing(list []Delivery) []string {
 	const most = 3
 	for _, d := range list {
 		if d.Code < 200 || d.Code > 299 {
-			out = append(out, fmt.Sprintf("%s at %s: %d %s", d.Event, d.At.UTC().Format("2006-01-02 15:04Z"), d.Code, oneLine(d.Status)))
+			out = append(out, fmt.Sprintf("%s at %s: %d %s", d.Event, d.At.UTC().Format("2006-01-02 15:04Z"), d.Code, forge.OneLine(d.Status)))
 		}
 	}
 	if len(out) > most {
@@ -249,7 +251,7 @@ func (f *findings) owners() {
 	}
 	var texts []string
 	for _, e := range f.s.Owners.Value {
-		texts = append(texts, fmt.Sprintf("line %d: %s", e.Line, oneLine(e.Kind)))
+		texts = append(texts, fmt.Sprintf("line %d: %s", e.Line, forge.OneLine(e.Kind)))
 	}
 	t.ill = "GitHub does not understand CODEOWNERS: " + strings.Join(texts, ", ")
 	t.fix = "give those people access to write, or run `assent codeowners generate`"

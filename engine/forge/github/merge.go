@@ -133,7 +133,7 @@ func (g *GitHub) merge(ctx context.Context, n int, want forge.Want) (forge.Merge
 		method = Squash // each commit of main has to be a merge that was judged
 	}
 	result, resp, err := g.client.PullRequests.Merge(ctx, g.cfg.Owner, g.cfg.Name, n, "", &gh.PullRequestOptions{
-		SHA: want.Head, MergeMethod: string(method), CommitTitle: fmt.Sprintf("Merge pull request #%d: %s", n, oneLine(pr.GetTitle())),
+		SHA: want.Head, MergeMethod: string(method), CommitTitle: fmt.Sprintf("Merge pull request #%d: %s", n, forge.OneLine(pr.GetTitle())),
 	})
 	if resp != nil && (resp.StatusCode == http.StatusMethodNotAllowed || resp.StatusCode == http.StatusUnprocessableEntity) {
 		return forge.Merged{}, fmt.Errorf("%w: GitHub does not merge it now: %w", forge.ErrMoved, err)
@@ -142,7 +142,7 @@ func (g *GitHub) merge(ctx context.Context, n int, want forge.Want) (forge.Merge
 		return forge.Merged{}, apiErr("merge", err)
 	}
 	if !result.GetMerged() {
-		return forge.Merged{}, fmt.Errorf("%w: GitHub did not merge it: %s", forge.ErrMoved, oneLine(result.GetMessage()))
+		return forge.Merged{}, fmt.Errorf("%w: GitHub did not merge it: %s", forge.ErrMoved, forge.OneLine(result.GetMessage()))
 	}
 	if pr, err = g.pull(ctx, n); err != nil {
 		return forge.Merged{}, err
@@ -227,15 +227,4 @@ func (g *GitHub) Close(ctx context.Context, id, _ string) error {
 		return fmt.Errorf("close pull request %s: %w", id, err)
 	}
 	return nil
-}
-
-// oneLine makes text of strangers fit for the subject of a commit.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
 }

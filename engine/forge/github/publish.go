@@ -147,7 +147,7 @@ func shown(r forge.Report) (state, conclusion, line string) {
 
 func (g *GitHub) status(ctx context.Context, me identity, report forge.Report) error {
 	state, _, line := shown(report)
-	line = shorten(oneLine(line))
+	line = shorten(forge.OneLine(line))
 	list, err := linked("read statuses", func(o gh.ListOptions) ([]*gh.RepoStatus, *gh.Response, error) {
 		return g.client.Repositories.ListStatuses(ctx, g.cfg.Owner, g.cfg.Name, report.Head, &o)
 	})
@@ -185,7 +185,7 @@ func (g *GitHub) check(ctx context.Context, me identity, report forge.Report) er
 		return err
 	}
 	text := forge.Cut(cmp.Or(report.Why, report.Markdown), maxComment)
-	out := &gh.CheckRunOutput{Title: gh.String(shorten(oneLine(line))), Summary: gh.String(text)}
+	out := &gh.CheckRunOutput{Title: gh.String(shorten(forge.OneLine(line))), Summary: gh.String(text)}
 	status := "completed"
 	if conclusion == "" {
 		status = "in_progress"

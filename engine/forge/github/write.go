@@ -58,7 +58,7 @@ func (g *GitHub) openPull(ctx context.Context, d change.Draft) (forge.PullReques
 // openPushed opens the pull request of a draft whose branch is there.
 func (g *GitHub) openPushed(ctx context.Context, d change.Draft, head gitdb.OID) (forge.PullRequest, error) {
 	pr, _, err := g.client.PullRequests.Create(ctx, g.cfg.Owner, g.cfg.Name, &gh.NewPullRequest{
-		Title: gh.String(oneLine(d.Title)), Head: gh.String(d.Branch), Base: gh.String(g.cfg.Branch), Body: gh.String(d.Body),
+		Title: gh.String(forge.OneLine(d.Title)), Head: gh.String(d.Branch), Base: gh.String(g.cfg.Branch), Body: gh.String(d.Body),
 	})
 	if err != nil {
 		return forge.PullRequest{}, apiErr("open", err)

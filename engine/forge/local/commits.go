@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
@@ -80,17 +81,6 @@ func splitSignature(raw []byte) (payload, sig []byte, err error) {
 	return append(append(payload, '\n'), body...), sig, nil
 }
 
-// oneLine makes text of strangers fit for the subject of a commit.
-func oneLine(s string) string {
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 {
-			return ' '
-		}
-		return r
-	}, s)
-	return strings.TrimSpace(s)
-}
-
 func mergeMessage(id, title string) string {
-	return fmt.Sprintf("Merge pull request %s: %s\n\nPull-Request: %s\n", id, oneLine(title), id)
+	return fmt.Sprintf("Merge pull request %s: %s\n\nPull-Request: %s\n", id, forge.OneLine(title), id)
 }

@@ -50,7 +50,7 @@ func (l *Local) open(ctx context.Context, by signature.Signer, d Draft) (forge.P
 	tip, err := l.db.Resolve(headRef)
 	switch {
 	case errors.Is(err, gitdb.ErrNotFound):
-		if tip, err = l.commit(by, base, d.Files, oneLine(d.Title)+"\n", d.Author); err != nil {
+		if tip, err = l.commit(by, base, d.Files, forge.OneLine(d.Title)+"\n", d.Author); err != nil {
 			return forge.PullRequest{}, err
 		}
 		if err := l.db.MoveRef(headRef, "", tip); err != nil {
