@@ -97,10 +97,11 @@
 // Nothing for MySQL 8 has been run; it is written from its manual. Of the 76
 // statements of a setup and of a batch with every action, an independent parser of
 // that grammar, TiDB's, took all but those with EVENT and WITH ADMIN OPTION, which
-// it does not know. There, several
-// roles are active at once: people are members of the product roles themselves,
-// which are added to their default roles; sessions are ended one by one; a
-// database carries no mark but its row in the books.
+// it does not know.
+//
+// There, several roles are active at once: people are members of the product roles
+// themselves, which are added to their default roles; sessions are ended one by
+// one; a database carries no mark but its row in the books.
 //
 // Nothing here decides who may have what, reads Git, starts goroutines (but for
 // the private server of StartPrivate) or logs.
