@@ -202,6 +202,12 @@ func (r *run) reread(ctx context.Context) error {
 		return err
 	}
 	r.s, r.b = s, &builder{s: s, changed: r.changed}
+	for at := range s.unread {
+		if s.book != nil && r.shut != nil {
+			r.shut[s.book.views[at].role] = faultf(platform.Busy, "somebody holds %s locked, or its masked view: it is tried again in the next round",
+				dotted(s.book.views[at].path))
+		}
+	}
 	return nil
 }
 

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -250,6 +251,44 @@ func TestLockThatSomebodyHolds(t *testing.T) {
 		f.refused("ann", "shop.people", "id")
 		f.ok(provision(wide), allow(clear, "bob"))
 		f.reads("bob", wide, "id", "iban")
+	})
+}
+
+// Somebody who holds a table locked that is behind a mask, so that its view cannot
+// be read: that object is unknown, neither missing nor altered. Nobody new comes
+// in there, people leave, and everything else goes on.
+func TestLockBehindAMask(t *testing.T) {
+	eachVersion(t, func(t *testing.T, s *Private) {
+		f := newFixtureOn(t, s)
+		f.people("ann", "bob")
+		mustExec(t, f.owner, `CREATE TABLE shop.other (id text)`)
+		masked, other := f.maskedRole(), f.role("other", f.object("other", starred("id")))
+		f.ok(provision(masked), provision(other), allow(masked, "ann"))
+		f.p.pgx.RuntimeParams["lock_timeout"] = "50ms"
+		_ = f.p.conn.Close(t.Context())
+		tx, err := f.owner.Begin(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustExec(t, f.owner, `LOCK TABLE shop.people IN ACCESS EXCLUSIVE MODE`)
+		if got := f.observe().Unknown; !slices.EqualFunc(got, [][]string{{f.db, "shop", "people"}}, slices.Equal[[]string]) {
+			t.Errorf("unknown: %v", got)
+		}
+		if d := f.diff([]*grant.Role{masked, other}, []*grant.Grant{member(masked, "ann")}); d != "" {
+			t.Errorf("locked, it differs:\n%s", d)
+		}
+		f.want(f.apply(revoke(masked, "ann"), provision(masked), allow(masked, "bob"), allow(other, "bob")),
+			"applied", "failed/busy", "failed/busy", "applied")
+		f.want(f.apply(allow(masked, "bob")), "failed/busy")
+		if err := tx.Rollback(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if st := f.observe(); len(st.Unknown) != 0 {
+			t.Errorf("unlocked, unknown: %v", st.Unknown)
+		}
+		f.refused("ann", f.p.Address(masked.RoleKey, masked.Objects[0]), "id")
+		f.ok(provision(masked), allow(masked, "bob"))
+		f.reads("bob", masked, "id", "iban")
 	})
 }
 

@@ -12,7 +12,9 @@ import (
 // Observe implements platform.Platform. A role is seen as it was carried out
 // only where every privilege, view and mark is as it should be; whatever
 // deviates shows as other columns, a further object, or one of kind
-// grant.AlteredRole, so that the role differs from any desired one.
+// grant.AlteredRole, so that the role differs from any desired one. A masked
+// object whose table or view somebody holds locked cannot be read: it is unknown,
+// and counts as it was carried out.
 func (p *Postgres) Observe(ctx context.Context) (platform.State, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -38,6 +40,13 @@ func (s *snapshot) state() platform.State {
 		st.Altered = append(st.Altered, altered...)
 		st.Ours.Grants = append(st.Ours.Grants, s.seenGrants(key)...)
 	}
+	for at := range s.unread {
+		if s.book != nil && s.book.views[at].path != nil {
+			st.Unknown = append(st.Unknown, s.book.views[at].path)
+		}
+	}
+	slices.SortFunc(st.Unknown, slices.Compare[[]string])
+	st.Unknown = slices.CompactFunc(st.Unknown, slices.Equal[[]string])
 	slices.SortFunc(st.Ours.Roles, func(a, b grant.Role) int { return a.RoleKey.Compare(b.RoleKey) })
 	slices.SortFunc(st.Ours.Grants, grant.Grant.Compare)
 	slices.SortFunc(st.Altered, platform.Alteration.Compare)
@@ -117,6 +126,9 @@ func (s *snapshot) seenObject(name string, body grant.Role, o grant.Object, want
 	base := s.rels[at]
 	if o.Masked() {
 		v := relName{body.SchemaName(), viewName(o.Path)}
+		if s.unread[v] {
+			return &o, "" // neither missing nor gone: see State.Unknown
+		}
 		if what := s.maskedWrong(body, o, wanted[v]); what != "" && s.rels[v] == nil {
 			return nil, what
 		} else if what != "" {

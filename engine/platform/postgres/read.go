@@ -24,7 +24,7 @@ func (p *Postgres) read(ctx context.Context, w wanted) (*snapshot, error) {
 	s := &snapshot{connection: p.cfg.Connection}
 	w.known, w.bodies = p.bodies, map[string]grant.Role{}
 	steps := []func(context.Context, pgx.Tx, *wanted) error{
-		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readAccess, s.readNames, s.readColumns, s.readAids, s.readTimers,
+		s.readServer, s.readBook, s.readRoles, s.readMembers, s.readSchemas, s.readRelations, s.readViews, s.readAccess, s.readNames, s.readColumns, s.readAids, s.readTimers,
 	}
 	for _, step := range steps {
 		if err := step(ctx, tx, &w); err != nil {

@@ -50,13 +50,11 @@ func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, w *wanted) erro
 	defer func() { slices.SortFunc(s.ordered, func(a, b *relation) int { return a.compare(b.relName) }) }()
 	return each(ctx, tx, `
 		SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relowner,
-		       CASE WHEN starts_with(n.nspname, 'assent_') THEN coalesce(obj_description(c.oid, 'pg_class'), '') ELSE '' END,
-		       CASE WHEN starts_with(n.nspname, 'assent_') AND c.relkind = 'v' THEN
-		         encode(sha256(convert_to(pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, ''), 'UTF8')), 'hex') ELSE '' END
+		       CASE WHEN starts_with(n.nspname, 'assent_') THEN coalesce(obj_description(c.oid, 'pg_class'), '') ELSE '' END
 		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
 		  AND n.nspname NOT IN ('information_schema', $1)`+only, args,
-		[]any{&r.oid, &r.schema, &r.name, (*kindByte)(&r.kind), &r.ownerID, &r.comment, &r.def}, func() error {
+		[]any{&r.oid, &r.schema, &r.name, (*kindByte)(&r.kind), &r.ownerID, &r.comment}, func() error {
 			n := r
 			s.rels[n.relName], s.byOID[n.oid] = &n, &n
 			s.ordered = append(s.ordered, &n)

@@ -31,6 +31,7 @@ type snapshot struct {
 	holders map[string]*relations // where a role may hold something by our hand
 	book    *book                 // nil before the first Apply
 	salted  bool                  // the owner of the views may read the salt
+	unread  map[relName]bool      // views of ours that somebody holds locked
 
 	timers timers // of pg_cron
 

@@ -113,6 +113,10 @@ func (r *run) readBack(ctx context.Context) error {
 
 func (r *run) verifyRole(i int) {
 	can := r.seen[i].can[i]
+	if unread := r.s.unreadOf(r.s.roleName(can.RoleKey)); len(unread) > 0 {
+		r.set(i, faultf(platform.Busy, "%s could not be read back, somebody holds it locked: it is tried again in the next round", dotted(unread[0])))
+		return
+	}
 	seen, _ := r.s.seenRole(can.RoleKey)
 	if _, ok := r.s.owned(r.s.roleName(can.RoleKey)); !ok || !sameRole(seen, can) {
 		r.set(i, faultf(platform.NotReadBack, "role %s is not as it was made: somebody else changes it at the same time", r.s.roleName(can.RoleKey)))
