@@ -40,11 +40,11 @@ func (a Ask) next(state State) string {
 	case a.Judgement.Outcome.Grants():
 		b.WriteString("**Next:** nothing is missing; the engine merges and records it (`assent determine`).\n")
 	case len(needs) == 1:
-		fmt.Fprintf(&b, "**Next:** %s%s%s\n", a.stageOf(), sentence(needs[0].What), who(needs[0].People))
+		fmt.Fprintf(&b, "**Next:** %s%s%s\n", whoFirst(needs[0].People), sentence(needs[0].What), a.stageOf())
 	case len(needs) > 1:
 		b.WriteString("**Next:**\n\n")
 		for _, n := range needs[:min(len(needs), maxEarlier)] {
-			fmt.Fprintf(&b, "- %s%s\n", sentence(n.What), who(n.People))
+			fmt.Fprintf(&b, "- %s%s\n", whoFirst(n.People), sentence(n.What))
 		}
 	case state == Changes || state == Prevented:
 		b.WriteString("**Next:** whoever opened this pull request changes it; an approval alone does not move it on.\n")
@@ -69,11 +69,19 @@ func (a Ask) stageOf() string {
 	for _, d := range a.Judgement.Determinations {
 		for i, s := range d.Stages {
 			if s.State == review.StageWaiting && len(d.Stages) > 1 {
-				return fmt.Sprintf("%d of %d: ", i+1, len(d.Stages))
+				return fmt.Sprintf(" (stage %d of %d)", i+1, len(d.Stages))
 			}
 		}
 	}
 	return ""
+}
+
+// whoFirst names them before what they can do.
+func whoFirst(list []resource.Name) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return people(list, " or ") + " · "
 }
 
 // who names the people who can do something.

@@ -5,31 +5,16 @@ import (
 	"strings"
 )
 
-// folds are the parts of the page that stand folded: why, what would be run, and
-// what one can do.
+// folds are the parts of the page that stand folded: why, and what one can do.
 func (p Page) folds() []string {
 	var out []string
 	if why := p.why(); len(why) > 0 {
 		out = append(out, fold("Why: the rules, and who can unblock it", why))
 	}
-	for _, a := range p.Asks {
-		for _, s := range a.Scripts {
-			out = append(out, s.fold())
-		}
-	}
 	if len(p.Commands) > 0 {
 		out = append(out, fold("Commands", []string{"- " + strings.Join(p.Commands, "\n- ") + "\n"}))
 	}
 	return out
-}
-
-func (s Script) fold() string {
-	var blocks []string
-	if s.Note != "" {
-		blocks = append(blocks, sentence(s.Note)+"\n")
-	}
-	blocks = append(blocks, "On "+Escape(string(s.Connection))+":\n")
-	return fold(fmt.Sprintf("Exact statements (%d)", len(s.Statements)), append(blocks, Fenced(s.Language, s.Statements)...))
 }
 
 // maxFold bounds one folded part, in bytes.

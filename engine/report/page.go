@@ -37,7 +37,6 @@ type Ask struct {
 	Places  map[resource.Name]Place
 	Answers []Answer
 	Facts   []string // for stewards: Markdown that StewardFacts wrote
-	Scripts []Script
 }
 
 // Barred is somebody whose review does not count, and why.
@@ -54,14 +53,6 @@ type Place struct {
 
 // Answer is one question of a form as it was answered.
 type Answer struct{ Question, Text string }
-
-// Script is what the engine would run on one connection.
-type Script struct {
-	Connection resource.Name
-	Language   string // of the statements: sql, or none
-	Statements []string
-	Note       string // what is not known of it, one sentence
-}
 
 // Markdown is the page as Markdown: what matters first, within a number of bytes,
 // zero for all. It is cut between blocks only, and says so. Terminals show the
