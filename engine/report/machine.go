@@ -2,12 +2,14 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -76,9 +78,12 @@ func escapeJSON(text string) string {
 // SARIF renders problems as SARIF 2.1.0, for code scanning. The id of a rule is
 // the code, which never changes its meaning; the fingerprint leaves line numbers
 // out, so that a problem that moves stays the same one. What explanations tell
-// of a code is shown beside it.
+// of a code is shown beside it. Code scanning keeps the first 5,000 results of a
+// run, and which those are it does not say: of more, the errors come first, and
+// the last one kept says how many there are besides.
 func SARIF(w io.Writer, list diag.List, explanations ...diag.Explanation) error {
-	list = list.Sorted()
+	all := len(list)
+	list = keptResults(list.Sorted())
 	run := sarif.NewRunWithInformationURI("assent", "https://github.com/assent-dev/assent").WithColumnKind("unicodeCodePoints")
 	long := map[diag.Code]diag.Explanation{}
 	for _, e := range explanations {
@@ -93,9 +98,12 @@ func SARIF(w io.Writer, list diag.List, explanations ...diag.Explanation) error 
 		}
 	}
 	seen := map[string]int{}
-	for _, d := range list {
+	for i, d := range list {
 		mark := fingerprint(d)
 		seen[mark]++
+		if i == maxResults-1 && all > maxResults {
+			d.Message += fmt.Sprintf("; %d more are not shown here: assent validate shows them all", all-maxResults)
+		}
 		result := run.CreateResultForRule(string(d.Code)).WithLevel(string(d.Severity)).
 			WithMessage(sarif.NewTextMessage(inertMessage(withHint(d)))).
 			AddLocation(location(d.Pos, d.Width)).
@@ -109,6 +117,25 @@ func SARIF(w io.Writer, list diag.List, explanations ...diag.Explanation) error 
 	}
 	_, err := io.WriteString(w, "\n")
 	return err
+}
+
+// maxResults is how many results of a run code scanning keeps.
+const maxResults = 5000
+
+func keptResults(list diag.List) diag.List {
+	if len(list) <= maxResults {
+		return list
+	}
+	weight := map[diag.Severity]int{diag.Error: 0, diag.Warning: 1}
+	rank := func(d diag.Diagnostic) int {
+		if n, ok := weight[d.Severity]; ok {
+			return n
+		}
+		return len(weight)
+	}
+	out := slices.Clone(list)
+	slices.SortStableFunc(out, func(a, b diag.Diagnostic) int { return cmp.Compare(rank(a), rank(b)) })
+	return out[:maxResults]
 }
 
 func fingerprint(d diag.Diagnostic) string {
@@ -175,7 +202,7 @@ func GitHub(w io.Writer, list diag.List) error {
 			message += "\nsee also " + visible(r.Pos.String()) + ": " + visible(r.Message)
 		}
 		if left := total[kind] - maxAnnotations; shown[kind] == maxAnnotations && left > 0 {
-			message += "\nand " + strconv.Itoa(left) + " more; assent validate shows them all"
+			message += "\nand " + strconv.Itoa(left) + " more in the job summary; assent validate shows them all"
 		}
 		fmt.Fprintf(&b, "::%s %s::%s\n", kind, properties(d), escapeData(message))
 	}

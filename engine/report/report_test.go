@@ -202,7 +202,7 @@ func TestGitHubShowsTenOfAKindAndSaysSo(t *testing.T) {
 	if len(lines) != 11 {
 		t.Fatalf("%d commands", len(lines))
 	}
-	if want := "::error file=a.yaml,line=10,col=1,title=X001::error 9%0Aand 3 more; assent validate shows them all"; lines[9] != want {
+	if want := "::error file=a.yaml,line=10,col=1,title=X001::error 9%0Aand 3 more in the job summary; assent validate shows them all"; lines[9] != want {
 		t.Errorf("the tenth is %s", lines[9])
 	}
 	if !strings.HasPrefix(lines[10], "::warning file=b.yaml") {
@@ -296,4 +296,43 @@ func ExampleText() {
 	// help: did you mean "sales"?
 	//
 	// 1 error in 1 file
+}
+
+// Code scanning keeps 5,000 results of a run: none of them is a warning as long as
+// there are errors, and what is left out is told of. A problem keeps its mark
+// whatever comes before it.
+func TestSARIFKeepsWhatCodeScanningKeeps(t *testing.T) {
+	var list diag.List
+	for i := range 5002 {
+		list = append(list, diag.Diagnostic{Severity: diag.Warning, Code: "W001", Message: fmt.Sprint("warning ", i), Pos: diag.Pos{File: "a.yaml", Line: i + 1}})
+	}
+	last := diag.Diagnostic{Severity: diag.Error, Code: "X001", Message: "the error", Pos: diag.Pos{File: "z.yaml", Line: 1}}
+	type results struct {
+		Runs []struct {
+			Results []struct {
+				RuleID  string
+				Message struct{ Text string }
+				Marks   map[string]string `json:"partialFingerprints"`
+			}
+		}
+	}
+	read := func(l diag.List) results {
+		t.Helper()
+		var out strings.Builder
+		if err := report.SARIF(&out, l); err != nil {
+			t.Fatal(err)
+		}
+		var r results
+		if err := json.Unmarshal([]byte(out.String()), &r); err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	many, one := read(append(list, last)).Runs[0].Results, read(diag.List{last}).Runs[0].Results
+	if len(many) != 5000 || many[0].RuleID != "X001" || many[0].Marks["assentProblem/v1"] != one[0].Marks["assentProblem/v1"] {
+		t.Errorf("%d results, the first is %+v", len(many), many[0])
+	}
+	if text := many[4999].Message.Text; !strings.Contains(text, "; 3 more are not shown here") {
+		t.Errorf("the last says %q", text)
+	}
 }
