@@ -153,9 +153,13 @@ func TestWhatIsNotForTheWorldHasItsOwnAddress(t *testing.T) {
 // When it is stopped, what runs ends, and nothing new begins.
 func TestRunEndsWhatRuns(t *testing.T) {
 	var begun, ended atomic.Int64
-	q := openQueue(t, server.QueueConfig{Determine: func(context.Context, string, server.Trigger) error {
+	q := openQueue(t, server.QueueConfig{Determine: func(ctx context.Context, _ string, _ server.Trigger) error {
 		begun.Add(1)
-		time.Sleep(300 * time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(300 * time.Millisecond):
+		}
 		ended.Add(1)
 		return nil
 	}})
