@@ -81,11 +81,17 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Re
 		return
 	}
 	code, body := h(r, by)
-	if list, ok := body.([]object); ok && r.Method == http.MethodGet {
-		body = s.page(w, r, list)
+	if list, ok := body.([]func() object); ok { // made for the page only: a list may be long
+		made := []object{}
+		for _, one := range page(s, w, r, list) {
+			made = append(made, one())
+		}
+		body = made
+	} else if list, ok := body.([]object); ok && r.Method == http.MethodGet {
+		body = page(s, w, r, list)
 	}
 	if p, ok := body.(pageOf); ok {
-		body = object{"total_count": len(p.list), p.name: s.page(w, r, p.list)}
+		body = object{"total_count": len(p.list), p.name: page(s, w, r, p.list)}
 	}
 	if s.settings.Scopes != nil {
 		w.Header().Set("X-OAuth-Scopes", *s.settings.Scopes)
@@ -112,22 +118,22 @@ func answer(w http.ResponseWriter, code int, body any) {
 }
 
 // page cuts a list, and says where the next page is, unless it misbehaves.
-func (s *Server) page(w http.ResponseWriter, r *http.Request, list []object) []object {
-	size, page := 30, 1
+func page[T any](s *Server, w http.ResponseWriter, r *http.Request, list []T) []T {
+	size, at := 30, 1
 	if n, err := strconv.Atoi(r.URL.Query().Get("per_page")); err == nil && n > 0 {
 		size = min(n, 100)
 	}
 	if n, err := strconv.Atoi(r.URL.Query().Get("page")); err == nil && n > 0 {
-		page = n
+		at = n
 	}
 	if s.faults.PageSize > 0 {
 		size = s.faults.PageSize
 	}
-	from := min((page-1)*size, len(list))
+	from := min((at-1)*size, len(list))
 	to := min(from+size, len(list))
 	if to < len(list) && s.faults.PageSize == 0 {
 		q := r.URL.Query()
-		q.Set("page", strconv.Itoa(page+1))
+		q.Set("page", strconv.Itoa(at+1))
 		w.Header().Set("Link", fmt.Sprintf(`<%s?%s>; rel="next"`, strings.TrimSuffix(s.URL, "/")+r.URL.Path, q.Encode()))
 	}
 	return list[from:to]
@@ -166,13 +172,13 @@ func (s *Server) getUser(r *http.Request, _ User) (int, any) {
 }
 
 func (s *Server) listPulls(r *http.Request, _ User) (int, any) {
-	list := []object{}
+	list := []func() object{}
 	for _, p := range s.pulls {
 		q := r.URL.Query()
 		if state := q.Get("state"); state != "all" && (state == "closed") == p.open || q.Get("base") != "" && q.Get("base") != p.base || q.Get("head") != "" && q.Get("head") != Owner+":"+p.headRef {
 			continue
 		}
-		list = append(list, s.pullJSON(p, false))
+		list = append(list, func() object { return s.pullJSON(p, false) })
 	}
 	return 200, list
 }
