@@ -32,7 +32,11 @@ func (s *Server) Renamed(r *http.Request) string {
 func (s *Server) misbehaves(w http.ResponseWriter, r *http.Request) bool {
 	fault := func(code int, message string) bool {
 		w.Header().Set(Fault, strconv.Itoa(code))
-		answer(w, code, object{"message": message, "documentation_url": "https://docs.github.com/rest/overview/resources-in-the-rest-api#secondary-rate-limits"})
+		docs := "https://docs.github.com/rest"
+		if s.faults.Limited != 0 { // clients know a secondary limit by where it leads
+			docs += "/overview/resources-in-the-rest-api#secondary-rate-limits"
+		}
+		answer(w, code, object{"message": message, "documentation_url": docs})
 		return true
 	}
 	if s.faults.Fail != nil {
