@@ -82,6 +82,9 @@ func runReconcile(ctx context.Context, g *global, once bool, pace reconcile.Pace
 	if err != nil {
 		return err
 	}
+	w.offline = func(err error) { // an expiry does not wait for a forge
+		fmt.Fprintf(g.stderr, "warning: the forge cannot be reached, and what is here is worked with: %v\n", err)
+	}
 	r, err := w.reconciler(ctx, true)
 	if err != nil {
 		return err
