@@ -129,7 +129,7 @@ func TestWhatHelpsOnlyNeverHoldsUpAReport(t *testing.T) {
 	}
 	publish(t, f, n, shown(head, "changes requested", "di"))
 	body = last(h.Server.Published(n, "assent-engine"))
-	for _, want := range []string{"the label assent: waiting could not be taken off: GitHub asks to wait", "no review could be requested of account 14: GitHub asks to wait"} {
+	for _, want := range []string{"the label assent: waiting could not be taken off: GitHub answers 403", "no review could be requested of account 14: GitHub answers 403"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is missing in:\n%s", want, body)
 		}
