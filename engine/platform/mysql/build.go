@@ -15,6 +15,8 @@ type builder struct {
 	out []platform.Statement
 	// touched are the accounts whose membership or row the statements change.
 	touched map[account]bool
+	// closings are, by their text, the statements that only close something.
+	closings map[string]closing
 }
 
 func (b *builder) masker() masker { return masker{b.s.oracle} }
@@ -204,6 +206,7 @@ func (b *builder) keepOnly(why string, from account, at relName, want *held) {
 		if !want.table[priv] {
 			// This also takes the privilege on every column; what is wanted of it is granted after.
 			b.add(why, "REVOKE "+priv+on)
+			b.closes(from, at, priv)
 			delete(h.table, priv)
 			delete(h.columns, priv)
 		}
@@ -218,6 +221,7 @@ func (b *builder) keepOnly(why string, from account, at relName, want *held) {
 		}
 		if len(extra) > 0 {
 			b.add(why, "REVOKE "+priv+" ("+idents(extra)+")"+on)
+			b.closes(from, at, priv)
 		}
 		if len(h.columns[priv]) == 0 {
 			delete(h.columns, priv)
@@ -238,10 +242,12 @@ func (b *builder) keepNarrow(name string) {
 			on = " ON " + ident(raw) + ".* FROM "
 		}
 		b.add("the role must not hold this", "REVOKE "+strings.Join(keys(b.s.wide[who][raw]), ", ")+on+ident(name))
+		b.closes(who, relName{database: raw}, keys(b.s.wide[who][raw])...)
 	}
 	delete(b.s.wide, who)
 	for _, of := range keys(b.s.joined[who]) {
 		b.add("the role must not be in another", "REVOKE "+ident(of)+" FROM "+ident(name))
+		b.closes(who, relName{})
 		b.s.leave(of, who)
 	}
 }

@@ -9,7 +9,8 @@ import (
 // carryOut runs the statements of a unit, and between them sees to the sessions
 // of those who left.
 func (r *run) carryOut(ctx context.Context, u unit, w work) error {
-	if err := r.all(ctx, w.first); err != nil {
+	left := refusals{map[int][]string{}, map[int][]string{}}
+	if err := r.withClosings(ctx, w.first, w, &left); err != nil {
 		return err
 	}
 	ended, notes := map[string]int{}, map[string]string{}
@@ -20,12 +21,13 @@ func (r *run) carryOut(ctx context.Context, u unit, w work) error {
 		}
 		ended[user], notes[user] = n, note
 	}
-	if err := r.all(ctx, w.rest); err != nil {
+	if err := r.withClosings(ctx, w.rest, w, &left); err != nil {
 		return err
 	}
 	for _, i := range u.at {
 		o := &r.out[i]
 		o.Status, o.Code, o.Detail = platform.Done, "", ""
+		r.tell(i, w, left)
 		if o.Change.Grant == nil && w.wrote[i] {
 			o.Status = platform.Applied
 		}
@@ -116,6 +118,11 @@ func (f *failedStatement) Unwrap() error { return f.err }
 // all runs statements one after the other; each commits by itself. Before them
 // the fence moves, which only the holder of the epoch can.
 func (r *run) all(ctx context.Context, stmts []platform.Statement) error {
+	return r.each(ctx, stmts, func(string, error) bool { return false })
+}
+
+// each is all, going on after an error that passes.
+func (r *run) each(ctx context.Context, stmts []platform.Statement, passes func(text string, err error) bool) error {
 	if len(stmts) == 0 {
 		return nil
 	}
@@ -134,7 +141,7 @@ func (r *run) all(ctx context.Context, stmts []platform.Statement) error {
 		if err == nil {
 			_, err = r.m.conn.ExecContext(ctx, s.Text)
 		}
-		if err != nil {
+		if err != nil && !passes(s.Text, err) {
 			return &failedStatement{s.Text, err}
 		}
 	}

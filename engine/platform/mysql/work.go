@@ -86,6 +86,8 @@ type work struct {
 	faults  map[int]*fault     // likewise
 	people  map[int][]account  // likewise: who was meant
 	touched map[account]bool
+	// closings are, by their text, statements whose refusal holds nothing else up.
+	closings map[string]closing
 }
 
 func (w work) statements(s *snapshot, endSessions bool) []platform.Statement {
@@ -111,8 +113,8 @@ func users(as []account) []string {
 // build makes the statements of a unit. An error is a fault of the whole unit.
 func (b *builder) build(u unit, changes []plan.Change) (work, error) {
 	b.take()
-	b.touched = nil
-	w := work{can: map[int]grant.Role{}, wrote: map[int]bool{}, faults: map[int]*fault{}, people: map[int][]account{}}
+	b.touched, b.closings = nil, nil
+	w := work{closings: map[string]closing{}, can: map[int]grant.Role{}, wrote: map[int]bool{}, faults: map[int]*fault{}, people: map[int][]account{}}
 	var err error
 	switch u.action {
 	case plan.Provision:
@@ -135,6 +137,7 @@ func (b *builder) build(u unit, changes []plan.Change) (work, error) {
 	b.forget(u.key.RoleName(), w.end)
 	if u.action == plan.Retire {
 		b.retireRest(u.key)
+		b.takeClosings(&w, u.at[0])
 	}
 	w.rest = b.take()
 	if u.action == plan.Retire {
@@ -155,6 +158,7 @@ func (b *builder) buildProvision(u unit, changes []plan.Change, w *work) error {
 		if err != nil {
 			return err
 		}
+		b.takeClosings(w, i)
 		w.can[i] = p.can
 		if p.lack != nil {
 			w.faults[i] = p.lack
@@ -267,6 +271,11 @@ func (m *MySQL) Preview(ctx context.Context, changes []plan.Change) ([]platform.
 	out := b.take()
 	for _, u := range s.units(changes) {
 		w, err := b.build(u, changes)
+		for _, i := range u.at {
+			if texts := w.unsure(s, i); len(texts) > 0 {
+				w.faults[i] = stillOpen(texts, w.faults[i])
+			}
+		}
 		for _, i := range keys(w.faults) {
 			why := w.faults[i].Error()
 			out = append(out, platform.Statement{Text: "-- " + changes[i].RoleKey().RoleName() + " is not carried out in full: " + oneLine(why), Why: why})
