@@ -40,7 +40,7 @@ var mayImport = map[string][]string{
 	"engine/forge/github/githubtest/judge":    {"engine/forge/github/githubtest"},
 	"engine/forge/gitea":                      {"engine/forge", "engine/forge/change", "engine/review", "engine/gitdb"},
 	"engine/forge/gitea/giteatest":            {"engine/gitdb", "engine/platform/private"},
-	"engine/forge/forgetest":                  {"engine/forge", "engine/review", "engine/resource"},
+	"engine/forge/forgetest":                  {"engine/forge", "engine/review", "engine/resource", "engine/policy", "policies"},
 	"engine/platform":                         {"engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/sandbox":                 {"engine/platform", "engine/plan", "engine/grant", "engine/resource"},
 	"engine/platform/postgres":                {"engine/platform", "engine/platform/private", "engine/plan", "engine/grant", "engine/resource"},

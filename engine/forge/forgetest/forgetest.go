@@ -1,7 +1,9 @@
 // Package forgetest is the contract that every forge keeps, as tests against a
 // real one: what is read is complete and bound to what was reviewed, what is
 // merged is what was wanted, and a crash after any write is healed by calling
-// again. Who may approve is not a forge's business and is not tested here.
+// again. Who may approve is not a forge's business; that what it tells is enough
+// to decide by is, so the scenarios with a number are decided by the built-in
+// rules on top of it.
 package forgetest
 
 import (
@@ -97,6 +99,18 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 		{"crash at any write of a merge is healed", crashMerge},
 		{"crash at any write of a publish is healed", crashPublish},
 		{"crash at any write of a close is healed", crashClose},
+		{"S01 two of two stewards approve", twoOfTwo},
+		{"S02 who benefits does not approve", selfProxy},
+		{"S03 who pushed does not approve", hijack},
+		{"S04 a push after the approval waits for a new one", approvedThenPushed},
+		{"S07 there and back by a new commit", thereAndBack},
+		{"S09 a denial is final, a comment is nothing", flips},
+		{"S12 a denial after fifty-five comments denies", deniedOnPageTwo},
+		{"S13, S15 stewards and quorum are those of the base", policyMoves},
+		{"S14 a request with the rules for it is not approved", policyInPullRequest},
+		{"S16 a retargeted pull request is not approved", retargetedIsPending},
+		{"S19 what nobody decided is not approved by a merge", mergedUndecided},
+		{"A1, A6 neither strangers nor who asks approve", strangersApprove},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			t.Parallel()

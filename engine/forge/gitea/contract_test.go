@@ -183,6 +183,9 @@ func (h *harness) Actor(name string) review.Actor {
 	return review.Actor{Forge: gitea.Name, ID: strconv.FormatInt(p.ID, 10), Login: p.Login}
 }
 
+// Tick waits until the clock of Gitea, which counts seconds, shows another one.
+func (h *harness) Tick() { tick() }
+
 func (h *harness) Open(ctx context.Context, by string, d forgetest.Draft) (string, error) {
 	n, err := h.Repository.Open(ctx, by, "request/"+d.ID, d.Title, d.Files)
 	return strconv.Itoa(n), err

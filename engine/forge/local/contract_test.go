@@ -39,6 +39,8 @@ func (h *harness) Crashing(n int) forge.Forge {
 
 func (h *harness) Actor(name string) review.Actor { return actor(h.keys[name].Public().Fingerprint()) }
 
+func (h *harness) PublicKey(name string) string { return h.keys[name].Public().String() }
+
 func bytesOf(files map[string]string) map[string][]byte {
 	out := map[string][]byte{}
 	for path, content := range files {
