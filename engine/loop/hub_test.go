@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/forge/github"
@@ -20,6 +21,7 @@ type hub struct {
 	*githubtest.Server
 	method github.Method
 	said   map[int]int64 // the approval of each pull request
+	skew   time.Duration // by which the engine's clock is ahead of GitHub's
 }
 
 // hubIDs are the accounts of people on GitHub.
@@ -51,7 +53,7 @@ func (h *hub) adapter() *github.GitHub {
 	h.t.Helper()
 	g, err := github.New(github.Config{
 		Repo: repoID, Owner: githubtest.Owner, Name: githubtest.Repository, ID: githubtest.ID, API: h.URL, Git: h.GitURL(),
-		Tokens: github.Personal(func() (string, error) { return "engine-token", nil }), DB: h.db, Now: h.Now, Method: h.method,
+		Tokens: github.Personal(func() (string, error) { return "engine-token", nil }), DB: h.db, Now: h.engineNow, Method: h.method,
 	})
 	must(h.t, err)
 	return g
@@ -60,8 +62,11 @@ func (h *hub) adapter() *github.GitHub {
 // start is a new process: what was in memory is gone.
 func (h *hub) start() {
 	h.det = h.determiner(h.adapter())
-	h.det.Now = h.Now
+	h.det.Now = h.engineNow
 }
+
+// engineNow is the engine's.
+func (h *hub) engineNow() time.Time { return h.Now().Add(h.skew) }
 
 // asks opens a pull request of ana's for a product.
 func (h *hub) asks(name, product, duration string) int {
@@ -122,4 +127,24 @@ func TestGitHubGrantsWhatWasApproved(t *testing.T) {
 		t.Fatalf("%+v", r.Judgement)
 	}
 	h.admitted("one")
+}
+
+// A server whose clock is off counts an approval at its next look all the same.
+func TestASkewedClockHoldsNoApprovalUp(t *testing.T) {
+	t.Parallel()
+	const skew = 90 * time.Second
+	for _, skew := range []time.Duration{-skew, skew} {
+		h := newHub(t)
+		h.skew = skew
+		n := h.asks("one", pipeline, "30d")
+		h.says(n, "kim", "APPROVE", "") // of what, nobody knows
+		if r := h.looks(n); r.Judgement.Outcome != review.Pending || r.Merged != "" {
+			t.Errorf("%s: granted by an approval that is older than what it is of: %+v", skew, r.Judgement)
+		}
+		h.says(n, "kim", "APPROVE", "")
+		if r := h.looks(n); !r.Judgement.Outcome.Grants() || r.Merged == "" {
+			t.Errorf("%s: %+v", skew, r.Judgement)
+		}
+		h.admitted("one")
+	}
 }

@@ -110,7 +110,10 @@ type Facts struct {
 	Reviews       []Review  `json:"reviews"`
 	HeadFirstSeen time.Time `json:"headFirstSeen,omitzero"` // by the forge's clock; zero where reviews are signed statements
 	OpenedAt      time.Time `json:"openedAt,omitzero"`
-	ObservedAt    time.Time `json:"observedAt"`
+	ObservedAt    time.Time `json:"observedAt"` // by the engine's clock
+	// ForgeTime is the forge's own clock when it was read, for what the forge dates;
+	// zero where it shows none, and then ObservedAt stands for it.
+	ForgeTime time.Time `json:"forgeTime,omitzero"`
 	// Emergencies is what the ledger says of emergency access, read where the pull
 	// request asks for it or looks back at it. Nil where it was not read; then
 	// neither can be approved.

@@ -67,6 +67,14 @@ func TestScenarios(t *testing.T) {
 			s.says(bo, approve, "")
 		}, pending, "since when this head exists"},
 		{"from the future", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, "").SubmittedAt = noon.Add(time.Second) }, pending, "lies in the future"},
+		{"the engine's clock is behind", anyFinance, forAnn, func(s *scene) {
+			s.says(bo, approve, "").SubmittedAt = noon.Add(time.Minute)
+			s.facts.ForgeTime = noon.Add(time.Minute)
+		}, temporary, "approved by bo"},
+		{"the engine's clock is ahead", anyFinance, forAnn, func(s *scene) {
+			s.says(bo, approve, "").SubmittedAt = noon.Add(-time.Second)
+			s.facts.ForgeTime = noon.Add(-time.Minute)
+		}, pending, "lies in the future"},
 		{"signed statement survives a rebase", anyFinance, forAnn, func(s *scene) {
 			s.signs("sha256:c").Commit = "old"
 		}, temporary, "approved by bo"},

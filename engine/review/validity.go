@@ -192,9 +192,17 @@ func (p panel) ofThisHead(r Review) string {
 		return "it is not known since when this head exists, so nothing shows that the review is of it"
 	case !r.SubmittedAt.After(f.HeadFirstSeen):
 		return "it is not later than this head; review again"
-	case r.SubmittedAt.After(f.ObservedAt):
+	case r.SubmittedAt.After(f.forgeTime()):
 		return "its time lies in the future"
 	default:
 		return ""
 	}
+}
+
+// forgeTime is when the facts were read, by the clock that dates the reviews.
+func (f Facts) forgeTime() time.Time {
+	if f.ForgeTime.IsZero() {
+		return f.ObservedAt
+	}
+	return f.ForgeTime
 }

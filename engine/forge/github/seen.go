@@ -121,10 +121,12 @@ func (g *GitHub) recall(ctx context.Context, pr *gh.PullRequest, list []*gh.Pull
 		}
 		began, fresh := !m.since.IsZero(), 0
 		if !began {
-			m.since = g.cfg.Now().UTC()
+			if m.since = githubTime(ctx); m.since.IsZero() {
+				m.since = g.cfg.Now().UTC()
+			}
 		}
 		for _, r := range list {
-			if !began && r.GetSubmittedAt().After(m.since) { // by GitHub's clock, which may be ahead
+			if !began && r.GetSubmittedAt().After(m.since) { // by GitHub's clock, which may not be known
 				m.since = r.GetSubmittedAt().UTC()
 			}
 		}

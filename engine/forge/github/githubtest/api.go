@@ -77,6 +77,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Re
 		answer(w, http.StatusUnauthorized, object{"message": "Bad credentials"})
 		return
 	}
+	w.Header().Set("Date", s.date().UTC().Format(http.TimeFormat))
 	if s.misbehaves(w, r) {
 		return
 	}
@@ -96,7 +97,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, h func(r *http.Re
 	if s.settings.Scopes != nil {
 		w.Header().Set("X-OAuth-Scopes", *s.settings.Scopes)
 	}
-	w.Header().Set("Date", s.now.UTC().Format(http.TimeFormat))
+	w.Header().Set("Date", s.date().UTC().Format(http.TimeFormat)) // it has moved on with what was done
 	s.calls.All++
 	if r.Method == http.MethodGet && code == http.StatusOK && unchanged(w, r, body) {
 		s.calls.Unchanged++

@@ -280,6 +280,16 @@ func (s *Server) Live(clock func() time.Time, wait func(time.Duration)) {
 	s.clock, s.wait = clock, wait
 }
 
+// date is GitHub's clock now, also where nothing has happened for a while.
+func (s *Server) date() time.Time {
+	if s.clock != nil {
+		if at := s.clock(); at.After(s.now) {
+			return at
+		}
+	}
+	return s.now
+}
+
 func (s *Server) id() int64 {
 	s.ids++
 	return s.ids
