@@ -50,10 +50,13 @@ func newClient(cfg Config) *client {
 }
 
 // sameHost follows the redirects of a renamed repository, which is known by its
-// id, and none that leads the token elsewhere.
+// id, and none that leads the token elsewhere. No write is carried on: Gitea names
+// the place by the new owner and name, which may be another repository's by the
+// time, and a 301 would make a read of it, whose answer would be taken for that of
+// the write. It is refused until assent.yaml has the new name.
 func sameHost(req *http.Request, via []*http.Request) error {
 	const most = 5
-	if first := via[0].URL; len(via) > most || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
+	if first := via[0].URL; len(via) > most || via[0].Method != http.MethodGet || req.URL.Host != first.Host || req.URL.Scheme != first.Scheme {
 		return http.ErrUseLastResponse
 	}
 	return nil

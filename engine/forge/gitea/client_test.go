@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
@@ -139,6 +140,50 @@ func TestTheTokenGoesNowhereElse(t *testing.T) {
 	})
 	if err := c.get(t.Context(), "user", &user{}); !errors.Is(err, forge.ErrIncomplete) || got != "" {
 		t.Errorf("%v; the other server got %q", err, got)
+	}
+}
+
+// wire answers without a server, and keeps what it was asked.
+type wire struct {
+	answer func(*http.Request) *http.Response
+	asked  []string
+}
+
+// RoundTrip implements http.RoundTripper.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	w.asked = append(w.asked, r.Method+" "+r.URL.Path)
+	resp := w.answer(r)
+	resp.Request, resp.Body = r, http.NoBody
+	if resp.StatusCode == http.StatusOK {
+		resp.Body = io.NopCloser(strings.NewReader(`{"id": 7}`))
+	}
+	return resp, nil
+}
+
+// A write is answered where it was sent, or not at all: what a redirect names
+// may be another repository. Reads follow a renamed one.
+func TestWritesAreNotCarriedElsewhere(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPatch} {
+			w := &wire{answer: func(r *http.Request) *http.Response {
+				if strings.HasPrefix(r.URL.Path, "/api/v1/repos/acme/old/") {
+					return &http.Response{StatusCode: status, Header: http.Header{"Location": {"/api/v1/repos/mallory/new/pulls/1/merge"}}}
+				}
+				return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}}
+			}}
+			c := newClient(Config{URL: "https://gitea.example.com", Transport: w})
+			var got user
+			err := c.send(t.Context(), method, "repos/acme/old/pulls/1/merge", nil, &got)
+			if method == http.MethodGet {
+				if err != nil || got.ID != 7 || len(w.asked) != 2 {
+					t.Errorf("%d of a read: %v, asked %v", status, err, w.asked)
+				}
+				continue
+			}
+			if !errors.Is(err, forge.ErrIncomplete) || got.ID != 0 || len(w.asked) != 1 {
+				t.Errorf("%d of %s: %v, asked %v", status, method, err, w.asked)
+			}
+		}
 	}
 }
 
