@@ -24,6 +24,9 @@ type builder struct {
 	changed map[relName]bool
 	// moves are those of the batch, once asked for.
 	moves *moves
+	// lost are the roles that hold what another grantor has to close, with the
+	// fault where they should not: see keepLost.
+	lost map[string]*fault
 }
 
 func (b *builder) touch(role, account string) {

@@ -32,6 +32,11 @@ func (r *run) carryOut(ctx context.Context, u unit, w work) error {
 	for at := range w.touched {
 		r.touched[at] = true // a move lets people in before the batch comes to their grant
 	}
+	for name, f := range w.lost {
+		if f != nil {
+			r.shut[name] = f
+		}
+	}
 	for _, p := range u.parts {
 		name := r.s.roleName(p.key)
 		for _, i := range p.at {

@@ -139,6 +139,12 @@ func (s *snapshot) seenObject(name string, body grant.Role, o grant.Object, want
 	if base == nil {
 		return nil, "the table is gone"
 	}
+	if l := s.lostObject(body, base, o); len(l.statements) > 0 && s.usable(name, at.schema) {
+		if seen = &l.object; sameRole(grant.Role{Objects: []grant.Object{o}}, grant.Role{Objects: []grant.Object{*seen}}) {
+			seen.Columns = nil // the columns agree, whose grant it is does not
+		}
+		return seen, "the engine's account can no longer close it: what the engine granted is " + strings.Fields(l.statements[0])[0] + "'s now"
+	}
 	if base.direct[name].empty() {
 		return nil, "the role's privileges on it were taken away"
 	}

@@ -20,6 +20,7 @@ func (b *builder) provision(want grant.Role) (grant.Role, *fault, error) {
 		return want, nil, faultf(platform.Unsupported, "access level %q is not read or write: correct the request", want.Access)
 	}
 	can, lack := b.s.serve(want)
+	body, open := b.s.keepLost(want, can, lack)
 	name := b.s.roleName(want.RoleKey)
 	b.group(want.RoleKey)
 	b.members(name)
@@ -31,7 +32,16 @@ func (b *builder) provision(want grant.Role) (grant.Role, *fault, error) {
 	b.aids(can)
 	b.ownerRest(can)
 	b.unuse(name, schemasOf(can))
-	b.recordRole(can)
+	b.recordRole(body)
+	if open != nil || len(body.Objects) > len(can.Objects) {
+		if b.lost == nil {
+			b.lost = map[string]*fault{}
+		}
+		b.lost[name] = open
+	}
+	if open != nil {
+		lack = open
+	}
 	return can, lack, nil
 }
 

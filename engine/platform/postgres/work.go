@@ -133,6 +133,7 @@ type work struct {
 	can     map[int]grant.Role // of provisions, by position in the batch: the part that is possible
 	faults  map[int]*fault     // by position
 	touched map[memberKey]bool
+	lost    map[string]*fault      // by role: see builder
 	changed map[grant.RoleKey]bool // roles for which there is anything to do
 	// bad are the parts that cannot be carried out, and why.
 	bad map[int]error
@@ -153,7 +154,7 @@ func (w work) statements(s *snapshot, endSessions bool) []platform.Statement {
 // bad part the snapshot may hold what will not be done: read again.
 func (b *builder) build(u unit, changes []plan.Change) work {
 	b.take()
-	b.single, b.touched = u.single, nil
+	b.single, b.touched, b.lost = u.single, nil, nil
 	w := work{
 		can: map[int]grant.Role{}, faults: map[int]*fault{}, changed: map[grant.RoleKey]bool{}, bad: map[int]error{},
 	}
@@ -175,7 +176,7 @@ func (b *builder) build(u unit, changes []plan.Change) work {
 	if u.action == plan.Revoke || u.action == plan.Retire {
 		b.buildRest(u, changes, &w)
 	}
-	w.touched = b.touched
+	w.touched, w.lost = b.touched, b.lost
 	return w
 }
 
