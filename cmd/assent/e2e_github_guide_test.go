@@ -1,11 +1,13 @@
 package main
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -41,5 +43,58 @@ func TestGitHubGuide(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	guide{"../../examples/github/README.md", pg.Port(), "port: 5432", append(env, "GIT_CONFIG_GLOBAL="+config), pg.exec}.play(t)
+	// The engine's server is a process of its own, which the guide starts and stops.
+	listen := freeAddress(t)
+	hub.Reach("https://assent.example.com", "http://"+listen)
+	home := filepath.Join(t.TempDir(), "home")
+	t.Cleanup(func() { endServer(t, home) })
+	guide{
+		"../../examples/github/README.md", pg.Port(), "port: 5432", append(env, "GIT_CONFIG_GLOBAL="+config), pg.exec,
+		[]string{"127.0.0.1:8080", listen}, home,
+	}.play(t)
+	if t.Failed() {
+		return
+	}
+	log, err := os.ReadFile(filepath.Join(home, "serve.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(log), `"trigger":"webhook"`) {
+		t.Errorf("no webhook made the server look; GitHub was answered %v:\n%s", hub.Sent(), log)
+	}
+}
+
+// freeAddress is one where nobody listens.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// endServer waits until the server that a guide stopped has ended, and requires
+// that it did so by itself. One that runs on because the guide failed is killed.
+func endServer(t *testing.T, home string) {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(home, "serve.pid"))
+	if err != nil {
+		return // it was not reached
+	}
+	ended := func() bool {
+		log, _ := os.ReadFile(filepath.Join(home, "serve.log"))
+		return strings.Contains(string(log), `"msg":"stopped"`)
+	}
+	for began := time.Now(); !t.Failed() && time.Since(began) < 30*time.Second; time.Sleep(50 * time.Millisecond) {
+		if ended() {
+			return
+		}
+	}
+	log, _ := os.ReadFile(filepath.Join(home, "serve.log"))
+	t.Errorf("the server does not end:\n%s", log)
+	if pid, err := strconv.Atoi(strings.TrimSpace(string(raw))); err == nil && pid > 1 && !ended() {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -49,7 +51,11 @@ type shell struct {
 	guide      string // the file that its commands are from
 	dir, state string
 	env        []string
+	swap       *strings.Replacer // what is another on this machine
 }
+
+// patience is how long one command of a guide may take.
+const patience = 3 * time.Minute
 
 func (s *shell) run(command string) (out string, err error) {
 	s.t.Helper()
@@ -58,7 +64,10 @@ keep() { export -p > "$TERMINAL/env"; pwd > "$TERMINAL/dir"; }
 trap keep EXIT
 set -eu
 ` + command
-	cmd := exec.Command("bash", "-c", script)
+	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "bash", "-c", script)
+	cmd.WaitDelay = time.Second
 	cmd.Dir = s.dir
 	cmd.Env = append(os.Environ(), append(s.env, "TERMINAL="+s.state)...)
 	raw, err := cmd.CombinedOutput()
@@ -82,6 +91,8 @@ type guide struct {
 	said string // the line of its connection that names another port
 	env  []string
 	exec func(sql string) // as the administrator
+	swap []string         // in commands: what is another on this machine, and what it is
+	home string           // where it is played; empty for anywhere
 }
 
 func TestPostgresGuide(t *testing.T) {
@@ -90,7 +101,7 @@ func TestPostgresGuide(t *testing.T) {
 		missing(t, err)
 	}
 	s := startServer(t, "shop", "shop_owner")
-	guide{"../../examples/postgres/README.md", s.Port(), "port: 5432", []string{"PGPORT=" + strconv.Itoa(s.Port())}, s.exec}.play(t)
+	guide{"../../examples/postgres/README.md", s.Port(), "port: 5432", []string{"PGPORT=" + strconv.Itoa(s.Port())}, s.exec, nil, ""}.play(t)
 }
 
 func TestMariaDBGuide(t *testing.T) {
@@ -99,18 +110,23 @@ func TestMariaDBGuide(t *testing.T) {
 		missing(t, err)
 	}
 	s := startMySQL(t)
-	guide{"../../examples/mariadb/README.md", s.Port(), "port: 3306", []string{"MYSQL_TCP_PORT=" + strconv.Itoa(s.Port())}, s.exec}.play(t)
+	guide{"../../examples/mariadb/README.md", s.Port(), "port: 3306", []string{"MYSQL_TCP_PORT=" + strconv.Itoa(s.Port())}, s.exec, nil, ""}.play(t)
 }
 
 // play does what the guide says, in its order. UPDATE_SCRIPTS=1 writes what is
 // printed into it.
 func (g guide) play(t *testing.T) {
 	t.Helper()
-	home := t.TempDir()
+	home := g.home
+	if home == "" {
+		home = t.TempDir()
+	} else if err := os.MkdirAll(home, 0o700); err != nil {
+		t.Fatal(err)
+	}
 	term := &shell{t: t, guide: g.file, dir: home, state: t.TempDir(), env: append([]string{
 		"HOME=" + home, "NO_COLOR=1", "GIT_CONFIG_NOSYSTEM=1",
 		"GIT_AUTHOR_NAME=guide", "GIT_AUTHOR_EMAIL=guide@example.com", "GIT_COMMITTER_NAME=guide", "GIT_COMMITTER_EMAIL=guide@example.com",
-	}, g.env...)}
+	}, g.env...), swap: strings.NewReplacer(g.swap...)}
 	raw, err := os.ReadFile(g.file)
 	if err != nil {
 		t.Fatal(err)
@@ -167,7 +183,7 @@ func (s *shell) play(b *block) {
 		for ; at < len(b.lines) && !strings.HasPrefix(b.lines[at], "$ "); at++ {
 			shown = append(shown, b.lines[at])
 		}
-		printed, err := s.run(command)
+		printed, err := s.run(s.swap.Replace(command))
 		var got []string
 		if text := strings.TrimRight(printed, "\n"); text != "" {
 			got = strings.Split(text, "\n")

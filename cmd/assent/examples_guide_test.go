@@ -160,6 +160,7 @@ var varying = []struct {
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d)?Z?)?`), "TIME"},
 	{regexp.MustCompile(`\b[0-9a-f]{12,64}\b`), "HEX"},
+	{regexp.MustCompile(`\bok \d+s ago\b`), "ok AGO"},
 }
 
 // update remembers what a command prints now; a shown … has to be kept by hand.

@@ -75,13 +75,13 @@ func ghFlags(args []string, stdin io.Reader) (ghCall, error) {
 		case "--jq":
 			call.jq = value
 		case "-f":
-			call.fields[name] = text
+			call.set(name, text)
 		case "-F":
 			var v any
 			if err := json.Unmarshal([]byte(text), &v); err != nil {
 				return call, err
 			}
-			call.fields[name] = v
+			call.set(name, v)
 		case "--input":
 			raw, err := io.ReadAll(stdin)
 			if value != "-" {
@@ -96,6 +96,26 @@ func ghFlags(args []string, stdin io.Reader) (ghCall, error) {
 		}
 	}
 	return call, nil
+}
+
+// set sets a field: name, name[] for one more of a list, or name[part].
+func (c ghCall) set(name string, value any) {
+	outer, rest, nested := strings.Cut(name, "[")
+	part := strings.TrimSuffix(rest, "]")
+	switch {
+	case !nested:
+		c.fields[name] = value
+	case part == "":
+		list, _ := c.fields[outer].([]any)
+		c.fields[outer] = append(list, value)
+	default:
+		object, ok := c.fields[outer].(map[string]any)
+		if !ok {
+			object = map[string]any{}
+			c.fields[outer] = object
+		}
+		object[part] = value
+	}
 }
 
 func (c ghCall) do() (any, error) {

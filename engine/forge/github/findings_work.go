@@ -186,7 +186,7 @@ func (f *findings) webhooks() {
 		f.look(heard, says{
 			"webhook-missing", Warning, "a workflow looks at each pull request", "nothing tells the engine when something happens",
 			"it looks at everything in its own rhythm only, so that answers take minutes",
-			"openssl rand -hex 32 > hook.secret; gh api repos/" + f.repo() + "/hooks -f name=web -F active=true -f 'events[]=*' -f 'config[url]=https://HOST/hooks/github' -f 'config[content_type]=json' -f \"config[secret]=$(cat hook.secret)\"",
+			"(umask 077; openssl rand -hex 32 > hook.secret); gh api repos/" + f.repo() + "/hooks -f name=web -F active=true -f 'events[]=*' -f 'config[url]=https://HOST/hooks/github' -f 'config[content_type]=json' -f \"config[secret]=$(cat hook.secret)\"",
 		})
 	}
 	for _, h := range mine {

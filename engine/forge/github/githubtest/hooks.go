@@ -30,6 +30,7 @@ type HookFaults struct {
 type sender struct {
 	id          int64
 	url, secret string
+	to          string                                  // what the url stands for
 	judge       func(event, action string, body []byte) // nil for nobody
 	poke        chan struct{}
 	stop        context.CancelFunc
@@ -60,13 +61,25 @@ type happening struct {
 
 // Hook sends webhooks of all that happens from now on to an address, until Close.
 func (s *Server) Hook(url, secret string) {
-	ctx, cancel := context.WithCancel(context.Background())
-	h := &sender{url: url, secret: secret, judge: s.judges.Hook, poke: make(chan struct{}, 1), stop: cancel}
 	s.mu.Lock()
-	h.id = s.id()
+	defer s.mu.Unlock()
+	s.sendTo(url, url, secret)
+}
+
+// Reach says at which address of this machine a name of the world answers, as a
+// proxy before an engine has it. A webhook that somebody sets up below it is sent.
+func (s *Server) Reach(name, address string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reach = [2]string{name, address}
+}
+
+// sendTo starts the sender. The lock is held.
+func (s *Server) sendTo(url, to, secret string) *sender {
+	ctx, cancel := context.WithCancel(context.Background())
+	h := &sender{id: s.id(), url: url, to: to, secret: secret, judge: s.judges.Hook, poke: make(chan struct{}, 1), stop: cancel}
 	h.told, _ = s.whatIs()
 	s.hook = h
-	s.mu.Unlock()
 	h.done.Go(func() {
 		for {
 			select {
@@ -77,6 +90,7 @@ func (s *Server) Hook(url, secret string) {
 			}
 		}
 	})
+	return h
 }
 
 // Astray sets how webhooks go astray.
@@ -224,7 +238,7 @@ func (h *sender) deliver(ctx context.Context, d delivery) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	d.At = time.Now()
-	if req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.url, bytes.NewReader(d.Body)); err == nil {
+	if req, err := http.NewRequestWithContext(ctx, http.MethodPost, h.to, bytes.NewReader(d.Body)); err == nil {
 		mac := hmac.New(sha256.New, []byte(h.secret))
 		mac.Write(d.Body)
 		for name, value := range map[string]string{
@@ -255,16 +269,21 @@ func (s *Server) hookRoutes(repo string) map[string]func(r *http.Request, by Use
 
 func (s *Server) listHooks(*http.Request, User) (int, any) {
 	list := s.setHooks()
-	if s.hook == nil {
-		return http.StatusOK, list
+	if s.hook != nil {
+		list = append(list, s.sentHookJSON())
 	}
+	return http.StatusOK, list
+}
+
+// sentHookJSON is the webhook that is sent. The secret is never shown.
+func (s *Server) sentHookJSON() object {
 	at := fmt.Sprintf("%s/hooks/%d", repoAPI, s.hook.id)
-	return http.StatusOK, append(list, object{
+	return object{
 		"type": "Repository", "id": s.hook.id, "name": "web", "active": true, "events": []string{"*"}, "created_at": stamp(s.now), "updated_at": stamp(s.now),
 		"config": object{"url": s.hook.url, "content_type": "json", "insecure_ssl": "0", "secret": "********"},
 		"url":    at, "test_url": at + "/test", "ping_url": at + "/pings", "deliveries_url": at + "/deliveries",
 		"last_response": object{"code": nil, "status": "unused", "message": nil},
-	})
+	}
 }
 
 func (s *Server) listDeliveries(r *http.Request, _ User) (int, any) {

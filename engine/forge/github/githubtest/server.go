@@ -57,7 +57,8 @@ type Server struct {
 	activity []activity
 	comments []*comment
 	issues   []*issue
-	hook     *sender // of webhooks; nil where nobody takes them
+	hook     *sender   // of webhooks; nil where nobody takes them
+	reach    [2]string // a name of the world, and where it answers
 	settings Settings
 	clock    func() time.Time // see Live
 	wait     func(time.Duration)

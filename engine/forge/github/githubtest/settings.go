@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -370,8 +371,12 @@ func (s *Server) postHook(r *http.Request, _ User) (int, any) {
 		return invalid("Validation Failed")
 	}
 	config, _ := in["config"].(object)
-	if config["url"] == nil {
+	url, _ := config["url"].(string)
+	if url == "" {
 		return invalid("Validation Failed")
+	}
+	if below, ok := strings.CutPrefix(url, s.reach[0]); ok && s.reach[0] != "" {
+		return s.takeHook(in, config, below)
 	}
 	if config["secret"] != nil {
 		config["secret"] = "********"
@@ -382,6 +387,19 @@ func (s *Server) postHook(r *http.Request, _ User) (int, any) {
 	in["id"] = s.id()
 	s.settings.Hooks = append(s.settings.Hooks, in)
 	return http.StatusCreated, s.hookJSON(in)
+}
+
+// takeHook starts to send a webhook, with a ping, as GitHub does.
+func (s *Server) takeHook(in, config object, below string) (int, any) {
+	secret, _ := config["secret"].(string)
+	if in["active"] != true || config["content_type"] != "json" || fmt.Sprint(in["events"]) != "[*]" || s.hook != nil {
+		return invalid("this imitation sends one webhook, of every event, as JSON")
+	}
+	h := s.sendTo(s.reach[0]+below, s.reach[1]+below, secret)
+	told := s.sentHookJSON()
+	ping := happening{"ping", object{"zen": "Keep it logically awesome.", "hook_id": h.id, "hook": told, "repository": repoJSON()}}
+	h.done.Go(func() { h.send(context.Background(), []happening{ping}) })
+	return http.StatusCreated, told
 }
 
 func (s *Server) setHooks() []object {
