@@ -167,7 +167,8 @@ func (b *brown) imports() {
 	holds(b.t, out, "opened import-shop-")
 	_, id, _ := strings.Cut(out, "opened ")
 	id, _, _ = strings.Cut(id, "\n")
-	holds(b.t, b.ok("explain", id), "locked   public", "superuser")
+	holds(b.t, b.ok("explain", id), "What no request of this import stands for: locked")
+	holds(b.t, b.ok("explain", id, "-o", "json"), "locked   public", "superuser") // the page cuts long words
 	holds(b.t, b.ok(append(args, "--propose")...), "0 requests", "by an earlier import: "+id)
 	if after := b.acls(); after != before {
 		b.t.Errorf("an import changed the platform from %s to %s", before, after)
