@@ -69,7 +69,9 @@ type State struct {
 	// Foreign is what others made around it: shown, never changed.
 	Foreign []Foreign `json:"foreign,omitempty"`
 	// Unknown are the objects that could not be read: what they hold is neither
-	// missing nor gone.
+	// missing nor gone. Plans rest on Ours alone, so that Ours has to have each of
+	// them as it was last carried out: then nothing is planned for it, and what is
+	// due otherwise, such as a revocation, still is. The suite holds a platform to it.
 	Unknown [][]string `json:"unknown,omitempty"`
 	// ServerID identifies the server itself, so that a connection that was
 	// repointed is noticed.

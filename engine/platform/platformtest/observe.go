@@ -113,6 +113,7 @@ func unreadable(e *env) {
 			"%s is hidden, and unknown are %v", name, st.Unknown)
 		left := difference(d, st.Ours)
 		e.want(len(left) == 0, "what cannot be read is taken for missing: %+v", left)
+		e.hiddenPlans(d)
 		out := e.apply(provision(r), allow(member(r.RoleKey, "bob")))
 		e.want(out[0].Status == platform.Pending && out[0].Code == platform.NoObject, "%s is hidden, and the role ended %s/%s", name, out[0].Status, out[0].Code)
 		e.want(out[1].Status == platform.Applied, "someone else's grant ended %s/%s", out[1].Status, out[1].Code)
@@ -124,6 +125,18 @@ func unreadable(e *env) {
 		e.roundTrip(d)
 		e.statuses([]plan.Change{provision(r)}, "done")
 	}
+}
+
+// hiddenPlans requires that the engine's own planner takes what cannot be read
+// neither for missing nor for extra, and that it still revokes what is due.
+func (e *env) hiddenPlans(d desired) {
+	e.Helper()
+	p, held := e.plan(plan.Desired{State: d.state()}, plan.DefaultLimits)
+	e.want(p.Empty() && len(held) == 0, "for what cannot be read is planned: %+v, held %v", p.Changes, held)
+	d.grants = nil
+	p, held = e.plan(plan.Desired{State: d.state()}, plan.DefaultLimits)
+	e.want(len(p.Changes) == 1 && p.Changes[0].Action == plan.Revoke && len(held) == 0,
+		"for who is to leave a role with a table that cannot be read is planned: %+v, held %v", p.Changes, held)
 }
 
 func discovers(e *env) {
