@@ -244,6 +244,8 @@ func sameColumn(a, b grant.Column) bool {
 
 // limit takes the changes that take away out of the list when together they
 // would cost more grants than one run may. Expiries and new masks never count.
+// Where a role is not narrowed for that, nobody new joins it either; the digest is
+// of what is taken away alone, so that an approval meanwhile leaves it as it is.
 func limit(changes []Change, o Observed, left map[grant.Account]bool, limits Limits) ([]Change, *LimitError) {
 	live := len(o.State.Grants)
 	members := map[grant.RoleKey]int{}
@@ -283,7 +285,26 @@ func limit(changes []Change, o Observed, left map[grant.Account]bool, limits Lim
 	if e.Digest = Digest(e.Held); limits.Confirmed[e.Digest] {
 		return changes, nil
 	}
-	return rest, e
+	return withoutJoining(rest, e.Held), e
+}
+
+// withoutJoining leaves out who would join a role that still opens what it should
+// not, but for those who move into it: they would be left with nothing.
+func withoutJoining(rest, held []Change) []Change {
+	wide, moved := map[grant.RoleKey]bool{}, map[place]bool{}
+	for _, c := range held {
+		if c.Action == Provision {
+			wide[c.RoleKey()] = true
+		}
+	}
+	for _, c := range rest {
+		if c.Action == Revoke && c.Reason == ReasonMoved {
+			moved[placeOf(*c.Grant)] = true
+		}
+	}
+	return slices.DeleteFunc(rest, func(c Change) bool {
+		return c.Action == Allow && wide[c.RoleKey()] && !moved[placeOf(*c.Grant)]
+	})
 }
 
 // cost is how many grants a change takes away from people who did not expect it.

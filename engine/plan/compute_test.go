@@ -194,6 +194,29 @@ func TestMassRevocation(t *testing.T) {
 	}
 }
 
+// A role that may not be narrowed yet opens to nobody new what has left it; those
+// who leave go, and the batch to confirm stays the same whoever waits.
+func TestNobodyJoinsARoleThatIsHeldWide(t *testing.T) {
+	wide, narrow := role("orders", table("orders", "id", "total")), role("orders", table("orders", "id"))
+	observed := []plan.Observed{{Connection: "warehouse", State: state([]grant.Role{wide}, crowd(12, "r")...)}}
+	stay := crowd(12, "r")[1:]
+	desired := plan.Desired{State: state([]grant.Role{narrow, role("new", table("new", "id"))}, stay...)}
+	desired.Now, observed[0].State.Grants[0].NotAfter = end, end // the first has expired
+	_, before := plan.Compute(desired, observed, plan.DefaultLimits)
+	desired.Grants = append(slices.Clone(stay), allow("orders", "ana", "r2"), allow("new", "ana", "r2"))
+	p, held := plan.Compute(desired, observed, plan.DefaultLimits)
+	want := []string{"revoke orders u000: expired", "provision new: product", "grant new ana: approved"}
+	if diff := cmp.Diff(want, summary(p)); diff != "" || len(held) != 1 || held[0].Digest != before[0].Digest {
+		t.Fatalf("held %v, plan (-want +got):\n%s", held, diff)
+	}
+	limits := plan.DefaultLimits
+	limits.Confirmed = map[string]bool{held[0].Digest: true}
+	p, held = plan.Compute(desired, observed, limits)
+	if !slices.Contains(summary(p), "grant orders ana: approved") || len(held) != 0 {
+		t.Errorf("once confirmed: %v, held %v", summary(p), held)
+	}
+}
+
 func TestConfirmationIsOfOneBatchOnly(t *testing.T) {
 	orders := role("orders", table("orders", "id"))
 	observed := []plan.Observed{{Connection: "warehouse", State: state([]grant.Role{orders}, crowd(12, "r")...)}}
