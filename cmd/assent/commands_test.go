@@ -77,6 +77,44 @@ func (s *onHub) said(n int, wants ...string) string {
 	return text
 }
 
+// Nobody asks, and the comment says what became of it: access that came, and that
+// it is over.
+func TestCommentsSayWhatBecameOfIt(t *testing.T) {
+	s := newOnHub(t)
+	all := func() {
+		t.Helper()
+		d, err := s.determiner(t.Context())
+		s.must(err)
+		list, err := d.All(t.Context())
+		s.must(err)
+		s.must(s.reload(t.Context()))
+		for _, r := range list {
+			if r.Err != "" || len(r.Notes) > 0 {
+				t.Fatalf("%+v", r)
+			}
+		}
+	}
+	s.one(1)
+	s.approve(1, "kim", "lea")
+	all()
+	s.said(1, "🟢 **approved, about to be applied**")
+	s.must(s.applied(t.Context()))
+	all()
+	s.said(1, "✅ **applied**")
+	edits := len(s.hub.Published(1, "assent-engine"))
+	all()
+	if now := len(s.hub.Published(1, "assent-engine")); now != edits {
+		t.Errorf("%d edits with nothing new", now-edits)
+	}
+	const days = 90
+	s.clock = s.now().AddDate(0, 0, days)
+	s.hub.Wait(s.clock)
+	_, _, err := s.round(t.Context())
+	s.must(err)
+	all()
+	s.said(1, "⚪ **expired**")
+}
+
 func (s *onHub) answered(id int64, want string) {
 	s.t.Helper()
 	if got := s.hub.Reactions("assent-engine", id); !slices.Equal(got, []string{want}) {

@@ -84,6 +84,11 @@ func TestServeDecidesWithoutAnyWebhook(t *testing.T) {
 	w.hub.Astray(githubtest.HookFaults{Lose: true})
 	merged, granted := w.agreed(s)
 	t.Logf("merged after %v, granted after %v", merged, granted)
+	told := s.within(deciding, "the comment says that it is applied", func() bool {
+		shown := w.hub.Published(1, "assent-engine")
+		return len(shown) > 0 && strings.Contains(shown[len(shown)-1], "✅ **applied**")
+	})
+	t.Logf("told after %v", told)
 	_, figures := s.get("/metrics")
 	if found := regexp.MustCompile(`(?m)^assent_sweep_findings_total (\d+)`).FindStringSubmatch(figures); found == nil || found[1] == "0" {
 		t.Errorf("sweeps found %v", found)

@@ -28,6 +28,7 @@ type determining struct {
 	sweeper *edge.Sweeper
 	rules   *ruleWatch
 	at      string // the queue
+	shown   uint64 // the record up to which what became of pull requests is shown
 	first   bool   // a sweep ended well
 
 	mu   sync.Mutex
@@ -110,11 +111,35 @@ func (h *determining) list(ctx context.Context, whole bool) (edge.Listing, error
 	if err != nil {
 		return edge.Listing{}, err
 	}
+	if err := h.showEffects(ctx); err != nil {
+		return edge.Listing{}, err
+	}
 	out := edge.Listing{Rules: h.rules.now(ctx)}
 	for _, pr := range waiting {
 		out.Open = append(out.Open, edge.Open{ID: pr.ID, Version: pr.Version})
 	}
 	return out, nil
+}
+
+// showEffects has those merged pull requests looked at for which access came or
+// went since it was called last, so that their comments say so: after a start,
+// within a day.
+func (h *determining) showEffects(ctx context.Context) error {
+	var since time.Time
+	if h.shown == 0 {
+		since = time.Now().Add(-24 * time.Hour)
+	}
+	ids, upTo, err := h.d.Effects(ctx, h.shown, since)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := h.queue(ctx, id); err != nil {
+			return err
+		}
+	}
+	h.shown = upTo
+	return nil
 }
 
 // queue queues a look; where the queue is broken, it is made here and now.

@@ -16,6 +16,8 @@ type book struct {
 	outcomes   map[string]review.Outcome // of those, the worst
 	distrusted map[string]bool           // pull requests of records that a seal distrusts
 	approved   map[string]uint64         // the newest approval of each request file
+	pulls      map[string]string         // the pull request of the newest approval of each request
+	effects    map[string]effect         // by pull request
 	duties     Duties                    // emergency access, and what was said of it
 }
 
@@ -47,11 +49,13 @@ func (d *Determiner) read(ctx context.Context) (book, error) {
 
 // extend copies a book, so that one that was handed out never changes.
 func (b book) extend() book {
-	out := book{head: b.head, ended: map[string]bool{}, outcomes: map[string]review.Outcome{}, distrusted: map[string]bool{}, approved: map[string]uint64{}}
+	out := book{head: b.head, ended: map[string]bool{}, outcomes: map[string]review.Outcome{}, distrusted: map[string]bool{}, approved: map[string]uint64{}, pulls: map[string]string{}, effects: map[string]effect{}}
 	maps.Copy(out.ended, b.ended)
 	maps.Copy(out.outcomes, b.outcomes)
 	maps.Copy(out.distrusted, b.distrusted)
 	maps.Copy(out.approved, b.approved)
+	maps.Copy(out.pulls, b.pulls)
+	maps.Copy(out.effects, b.effects)
 	out.duties = b.duties.clone()
 	return out
 }
@@ -63,6 +67,13 @@ func (d *Determiner) replay(ctx context.Context, b *book) (sealed bool, err erro
 		}
 		if v.Type == ledger.TypeSeal {
 			sealed = true
+		}
+		if v.Type == ledger.TypeApplied || v.Type == ledger.TypeRevoked {
+			done, err := v.Effect()
+			if err != nil {
+				return false, fmt.Errorf("read record %d: %w", v.Seq, err)
+			}
+			b.effected(v, done)
 		}
 		if v.Type != ledger.TypeDetermination {
 			continue
@@ -78,6 +89,7 @@ func (d *Determiner) replay(ctx context.Context, b *book) (sealed bool, err erro
 		if review.Outcome(body.Outcome).Grants() && v.Subject.Blob != "" {
 			b.approved[v.Subject.Path] = v.Seq
 		}
+		b.decided(v, body)
 		if err := b.duties.Take(v, body); err != nil {
 			return false, err
 		}

@@ -56,8 +56,12 @@ type Result struct {
 	Notes []string `json:"notes,omitempty"`
 }
 
-// All determines every pull request that has no record of its end yet. One that
-// cannot be judged is told of in its own Result and holds up no other.
+// lately is for how long All shows anew what became of a merged pull request.
+const lately = 24 * time.Hour
+
+// All determines every pull request that has no record of its end yet, and shows
+// anew those for which access came or went lately. One that cannot be judged is
+// told of in its own Result and holds up no other.
 func (d *Determiner) All(ctx context.Context) ([]Result, error) {
 	known, err := d.read(ctx)
 	if err != nil {
@@ -68,11 +72,16 @@ func (d *Determiner) All(ctx context.Context) ([]Result, error) {
 		return nil, fmt.Errorf("list pull requests: %w", err)
 	}
 	var out []Result
+	shown := d.effects(known, 0, d.Now().Add(-lately))
 	for _, pr := range list {
-		if known.ended[pr.ID] && pr.State != review.StateOpen {
+		over := known.ended[pr.ID] && pr.State != review.StateOpen
+		if over && !slices.Contains(shown, pr.ID) {
 			continue
 		}
 		r, err := d.one(ctx, pr.ID)
+		if over && err == nil {
+			continue // nothing was determined
+		}
 		if err != nil {
 			if ctx.Err() != nil {
 				return out, ctx.Err()
