@@ -19,6 +19,13 @@ type App struct {
 	Slug         string
 	Bot          int64 // the account that acts for it, SLUG[bot]
 	Key          *rsa.PublicKey
+
+	Permissions map[string]string // nil for what the engine needs
+	Events      []string          // nil for those that the engine lives by
+	Everywhere  bool              // installed in every repository of the owner
+	Suspended   bool
+	Hook        object   // url, secret, insecure_ssl; nil for none
+	Deliveries  []object // of that webhook
 }
 
 // What GitHub holds: for how long a token of an installation lasts, and the App's
@@ -74,9 +81,22 @@ func (s *Server) whose(token string) (User, bool) {
 func (s *Server) appRoutes() map[string]func(r *http.Request, a App) (int, any) {
 	return map[string]func(r *http.Request, a App) (int, any){
 		"GET /app": func(_ *http.Request, a App) (int, any) { return 200, s.appJSON(a) },
+		"GET /app/installations/{id}": func(r *http.Request, a App) (int, any) {
+			if r.PathValue("id") != strconv.FormatInt(a.Installation, 10) {
+				return notFound()
+			}
+			return 200, s.installationJSON(a)
+		},
+		"GET /app/hook/config": func(_ *http.Request, a App) (int, any) {
+			return 200, with(object{"content_type": "json", "insecure_ssl": "0"}, a.Hook)
+		},
+		"GET /app/hook/deliveries": func(_ *http.Request, a App) (int, any) { return 200, append([]object{}, a.Deliveries...) },
 		"POST /app/installations/{id}/access_tokens": func(r *http.Request, a App) (int, any) {
 			if r.PathValue("id") != strconv.FormatInt(a.Installation, 10) {
 				return notFound()
+			}
+			if a.Suspended {
+				return http.StatusForbidden, object{"message": "This installation has been suspended"}
 			}
 			var in struct {
 				Repositories []int64 `json:"repository_ids"`
@@ -147,12 +167,44 @@ func (s *Server) appOf(u User) (App, bool) {
 	return App{}, false
 }
 
+// may is what an App may do, and what it hears of.
+func (a App) may() (permissions map[string]string, events []string) {
+	permissions, events = a.Permissions, a.Events
+	if permissions == nil {
+		permissions = map[string]string{"checks": "write", "contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}
+	}
+	if events == nil {
+		events = []string{"issue_comment", "pull_request", "pull_request_review", "push"}
+	}
+	return permissions, events
+}
+
+func (s *Server) installationJSON(a App) object {
+	at := fmt.Sprintf("%s/app/installations/%d", nowhere, a.Installation)
+	permissions, events := a.may()
+	born := stamp(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
+	o := object{
+		"id": a.Installation, "account": ownerJSON(), "repository_selection": "selected", "access_tokens_url": at + "/access_tokens",
+		"repositories_url": nowhere + "/installation/repositories", "html_url": at, "app_id": a.ID, "app_slug": a.Slug,
+		"target_id": 1, "target_type": "Organization", "permissions": permissions, "events": events, "created_at": born, "updated_at": born,
+		"single_file_name": nil, "suspended_by": nil, "suspended_at": nil,
+	}
+	if a.Everywhere {
+		o["repository_selection"] = "all"
+	}
+	if a.Suspended {
+		o["suspended_at"] = stamp(s.now)
+	}
+	return o
+}
+
 func (s *Server) appJSON(a App) object {
+	permissions, events := a.may()
 	born := stamp(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))
 	return object{
 		"id": a.ID, "node_id": node("A", a.ID), "slug": a.Slug, "name": a.Slug, "owner": ownerJSON(), "description": nil,
 		"external_url": nowhere, "html_url": nowhere + "/apps/" + a.Slug, "created_at": born, "updated_at": born,
-		"permissions": object{"checks": "write", "contents": "write", "issues": "write", "metadata": "read", "pull_requests": "write"},
-		"events":      []string{"pull_request", "pull_request_review"},
+		"permissions": permissions,
+		"events":      events,
 	}
 }
