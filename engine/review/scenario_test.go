@@ -124,6 +124,8 @@ func TestScenarios(t *testing.T) {
 			s.says(bo, approve, "")
 		}, denied, "denied by cy"},
 		{"edited denial stands", anyFinance, forAnn, func(s *scene) { s.says(cy, deny, "").Edited = true }, denied, "denied by cy"},
+		{"a directive below a denial takes nothing back", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, ""); s.says(cy, deny, "no\n/approve") }, denied, "denied by cy"},
+		{"a denial that is edited to approve stands", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, ""); s.says(cy, deny, "/approve").Edited = true }, denied, "denied by cy"},
 		{"denial by a steward of a later stage", inOrder, forAnn, func(s *scene) { s.says(dee, deny, "") }, denied, "denied by dee"},
 		{"denial by somebody else", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, ""); s.says(di, deny, "") }, temporary, "di is not a steward of this request"},
 		{"steward has left", anyFinance, forAnn, func(s *scene) { s.says(lee, approve, "") }, pending, "lee has left"},

@@ -37,7 +37,7 @@ type verdict struct {
 //	a newer opinion of the same person      no       yes: a denial is final
 //	not proven to be of this head           no       yes: a push does not clear it
 //	edited                                  no       yes
-//	directive that cannot be read           no       no
+//	directive that cannot be read           no       yes
 //	no reason where the flow asks for one   no       yes
 //	otherwise                               yes      yes
 //
@@ -63,7 +63,7 @@ func (p panel) judge() []verdict {
 		case why != "":
 			v.Why = why
 		case r.Verdict == Deny:
-			v.Why = p.denial(r, &v)
+			v.Why = p.denial(r)
 		case r.Verdict == Approve:
 			v.Why = p.approval(r, &v, p.facts.Reviews[latest[name]])
 		case r.Verdict == Dismissed:
@@ -125,15 +125,11 @@ func (p panel) standing(name resource.Name) string {
 	}
 }
 
-func (p panel) denial(r Review, v *verdict) string {
+func (p panel) denial(r Review) string {
 	if r.DismissedBy != nil && p.neutral(*r.DismissedBy) {
 		return "it was dismissed by " + r.DismissedBy.String()
 	}
-	d, err := ParseDirective(r.Body, Deny, p.now)
-	if err != nil {
-		return err.Error()
-	}
-	v.Reason = d.Reason
+	// What is written with it takes no denial back: others can edit that later.
 	return ""
 }
 
