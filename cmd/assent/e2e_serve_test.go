@@ -263,6 +263,11 @@ func TestServeEndsAccessOnTimeWhateverIsQueued(t *testing.T) {
 	if most := 3 * time.Second; late > most {
 		t.Errorf("access ended %v late", late)
 	}
+	// It was merged before the server started, and nobody asks about it.
+	s.within(time.Minute, "the comment says that it expired", func() bool {
+		shown := w.hub.Published(n, "assent-engine")
+		return strings.Contains(shown[len(shown)-1], "⚪ **expired**")
+	})
 	s.stop()
 }
 
