@@ -1,6 +1,10 @@
 package main
 
 import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"encoding/pem"
 	"net"
 	"os"
 	"os/exec"
@@ -48,6 +52,7 @@ func TestGitHubGuide(t *testing.T) {
 	hub.Reach("https://assent.example.com", "http://"+listen)
 	home := filepath.Join(t.TempDir(), "home")
 	t.Cleanup(func() { endServer(t, home) })
+	addGuideApp(t, hub, home)
 	guide{
 		"../../examples/github/README.md", pg.Port(), "port: 5432", append(env, "GIT_CONFIG_GLOBAL="+config), pg.exec,
 		[]string{"127.0.0.1:8080", listen}, home,
@@ -62,6 +67,21 @@ func TestGitHubGuide(t *testing.T) {
 	if !strings.Contains(string(log), `"trigger":"webhook"`) {
 		t.Errorf("no webhook made the server look; GitHub was answered %v:\n%s", hub.Sent(), log)
 	}
+}
+
+// addGuideApp is what a person does in the browser: it makes an App, installs it,
+// and leaves its private key where the guide says.
+func addGuideApp(t *testing.T, hub *githubtest.Server, home string) {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
+	if err := writeFile(filepath.Join(home, "app.pem"), text); err != nil {
+		t.Fatal(err)
+	}
+	hub.AddApp(githubtest.App{ID: 7001, Installation: 8001, Slug: "acme-assent", Bot: 9001, Key: &key.PublicKey})
 }
 
 // freeAddress is one where nobody listens.
