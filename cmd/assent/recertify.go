@@ -199,7 +199,7 @@ func runRecertifyOpen(ctx context.Context, g *global, name string, o openOptions
 		return err
 	}
 	if problems.HasErrors() {
-		if err := g.writeProblems(problems, func(string) []byte { return raw }); err != nil {
+		if err := g.writeProblems(problems, func(string) []byte { return raw }, nil); err != nil {
 			return err
 		}
 		return &exitError{code: exitFindings, hint: "change the flags named above and run the command again; nothing was opened"}

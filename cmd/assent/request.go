@@ -97,7 +97,7 @@ func runRequestNew(ctx context.Context, g *global, o requestOptions) error {
 		return err
 	}
 	if problems.HasErrors() {
-		if err := g.writeProblems(problems, func(string) []byte { return made.raw }); err != nil {
+		if err := g.writeProblems(problems, func(string) []byte { return made.raw }, nil); err != nil {
 			return err
 		}
 		return &exitError{code: exitFindings, hint: "change the flags named above and run the command again; nothing was opened"}

@@ -56,7 +56,7 @@ func runValidate(ctx context.Context, g *global, o validateOptions) error {
 		return err
 	}
 	problems := checkSnapshot(ctx, head, base, now().UTC())
-	if err := g.writeProblems(problems, source); err != nil {
+	if err := g.writeProblems(problems, source, changedFiles(head, base)); err != nil {
 		return err
 	}
 	if err := writeStepSummary(problems); err != nil {
@@ -118,6 +118,25 @@ func loadBoth(ctx context.Context, dir string, o validateOptions) (head, base *r
 	return head, base, source, err
 }
 
+// changedFiles are the files of a revision that are not the same at its base;
+// none without one.
+func changedFiles(head, base *repo.Snapshot) map[string]bool {
+	if base == nil {
+		return nil
+	}
+	was := make(map[string]gitdb.OID, len(base.Files))
+	for _, f := range base.Files {
+		was[f.Path] = f.OID
+	}
+	out := map[string]bool{}
+	for _, f := range head.Files {
+		if oid, ok := was[f.Path]; !ok || oid != f.OID || f.OID == "" {
+			out[f.Path] = true
+		}
+	}
+	return out
+}
+
 func loadRev(ctx context.Context, db *gitdb.DB, loader *repo.Loader, rev string) (*repo.Snapshot, error) {
 	if rev == "" {
 		rev = "HEAD"
@@ -174,14 +193,14 @@ func explanations() []diag.Explanation {
 	return slices.Concat(repo.Explanations(), validate.Explanations(), []diag.Explanation{own}, scenario.Explanations())
 }
 
-func (g *global) writeProblems(problems diag.List, source func(string) []byte) error {
+func (g *global) writeProblems(problems diag.List, source func(string) []byte, changed map[string]bool) error {
 	switch g.output {
 	case "json":
 		return report.JSON(g.stdout, problems)
 	case "sarif":
 		return report.SARIF(g.stdout, problems, explanations()...)
 	case "github":
-		return report.GitHub(g.stdout, problems)
+		return report.GitHub(g.stdout, problems, changed)
 	case "text":
 		if len(problems) == 0 {
 			fmt.Fprintln(g.stdout, "valid: no mistakes found")

@@ -179,9 +179,20 @@ func withHint(d diag.Diagnostic) string {
 const maxAnnotations = 10
 
 // GitHub renders problems as workflow commands, which GitHub shows beside the
-// changed lines. It shows ten of a kind; the tenth says how many there are more.
-func GitHub(w io.Writer, list diag.List) error {
+// changed lines. It shows ten of a kind: those in files that changed come first,
+// and the tenth says how many there are more. With nil, no file counts as changed.
+func GitHub(w io.Writer, list diag.List, changed map[string]bool) error {
 	list = list.Sorted()
+	slices.SortStableFunc(list, func(a, b diag.Diagnostic) int {
+		switch {
+		case changed[a.Pos.File] == changed[b.Pos.File]:
+			return 0
+		case changed[a.Pos.File]:
+			return -1
+		default:
+			return 1
+		}
+	})
 	total := map[string]int{}
 	for _, d := range list {
 		total[command(d.Severity)]++

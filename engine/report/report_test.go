@@ -100,7 +100,7 @@ func TestGolden(t *testing.T) {
 		"text-plain.golden": text(report.Options{}),
 		"json.golden":       report.JSON,
 		"sarif.golden":      sarifOf,
-		"github.golden":     report.GitHub,
+		"github.golden":     github,
 	} {
 		t.Run(name, func(t *testing.T) { golden(t, name, render(t, f, problems())) })
 	}
@@ -110,7 +110,7 @@ func TestNothingToReport(t *testing.T) {
 	for want, f := range map[string]func(io.Writer, diag.List) error{
 		"no problems\n": text(report.Options{}),
 		"{\n  \"version\": 1,\n  \"errors\": 0,\n  \"warnings\": 0,\n  \"notes\": 0,\n  \"problems\": []\n}\n": report.JSON,
-		"": report.GitHub,
+		"": github,
 	} {
 		if got := render(t, f, nil); got != want {
 			t.Errorf("got %q, want %q", got, want)
@@ -124,7 +124,7 @@ func TestTheOrderOfProblemsDoesNotMatter(t *testing.T) {
 	for i := range list {
 		back = append(back, list[len(list)-1-i])
 	}
-	for _, f := range []func(io.Writer, diag.List) error{text(report.Options{Source: source}), report.JSON, sarifOf, report.GitHub} {
+	for _, f := range []func(io.Writer, diag.List) error{text(report.Options{Source: source}), report.JSON, sarifOf, github} {
 		if diff := cmp.Diff(render(t, f, list), render(t, f, back)); diff != "" {
 			t.Error(diff)
 		}
@@ -132,7 +132,7 @@ func TestTheOrderOfProblemsDoesNotMatter(t *testing.T) {
 }
 
 func TestASecretLineIsInNoFormat(t *testing.T) {
-	for _, f := range []func(io.Writer, diag.List) error{text(report.Options{Source: source}), report.JSON, sarifOf, report.GitHub} {
+	for _, f := range []func(io.Writer, diag.List) error{text(report.Options{Source: source}), report.JSON, sarifOf, github} {
 		if got := render(t, f, problems()); strings.Contains(got, "hunter2") {
 			t.Errorf("the secret is shown: %s", got)
 		}
@@ -198,7 +198,7 @@ func TestGitHubShowsTenOfAKindAndSaysSo(t *testing.T) {
 		list.Errorf(at("a.yaml", i+1, 1), "X001", "error %d", i)
 	}
 	list.Warnf(at("b.yaml", 1, 1), "X002", "warning")
-	lines := strings.Split(strings.TrimSpace(render(t, report.GitHub, list)), "\n")
+	lines := strings.Split(strings.TrimSpace(render(t, github, list)), "\n")
 	if len(lines) != 11 {
 		t.Fatalf("%d commands", len(lines))
 	}
@@ -217,15 +217,15 @@ func TestHostileTextStaysText(t *testing.T) {
 		text := rapid.StringOf(rapid.OneOf(rapid.Rune(), rapid.SampledFrom([]rune("\x00\x1b\r\n:%,[]()\u202e\u200b\u2028\U000e0001")))).Draw(t, "text")
 		d := diag.Diagnostic{Severity: diag.Error, Code: "X001", Message: text, Hint: text, Pos: diag.Pos{File: "f" + text, Line: 1, Col: 1}, Related: []diag.Related{{Pos: diag.Pos{File: text}, Message: text}}}
 		src := func(string) []byte { return []byte(text) }
-		var plain, github, js bytes.Buffer
+		var plain, marks, js bytes.Buffer
 		for _, err := range []error{
-			report.Text(&plain, diag.List{d}, report.Options{Source: src}), report.GitHub(&github, diag.List{d}), report.JSON(&js, diag.List{d}),
+			report.Text(&plain, diag.List{d}, report.Options{Source: src}), github(&marks, diag.List{d}), report.JSON(&js, diag.List{d}),
 		} {
 			if err != nil {
 				t.Fatal(err)
 			}
 		}
-		for name, got := range map[string]string{"text": plain.String(), "github": github.String(), "json": js.String()} {
+		for name, got := range map[string]string{"text": plain.String(), "github": marks.String(), "json": js.String()} {
 			for _, r := range got {
 				if r != '\n' && unicode.In(r, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) {
 					t.Fatalf("%s holds %U: %q", name, r, got)
@@ -235,8 +235,8 @@ func TestHostileTextStaysText(t *testing.T) {
 				t.Fatalf("%s is no UTF-8: %q", name, got)
 			}
 		}
-		if n := strings.Count(github.String(), "\n"); n != 1 {
-			t.Fatalf("%d workflow commands: %q", n, github.String())
+		if n := strings.Count(marks.String(), "\n"); n != 1 {
+			t.Fatalf("%d workflow commands: %q", n, marks.String())
 		}
 		var back struct{ Problems []diag.Diagnostic }
 		if err := json.Unmarshal(js.Bytes(), &back); err != nil {
@@ -334,5 +334,25 @@ func TestSARIFKeepsWhatCodeScanningKeeps(t *testing.T) {
 	}
 	if text := many[4999].Message.Text; !strings.Contains(text, "; 3 more are not shown here") {
 		t.Errorf("the last says %q", text)
+	}
+}
+
+func github(w io.Writer, list diag.List) error { return report.GitHub(w, list, nil) }
+
+// What is shown beside changed lines is worth more than what is not.
+func TestGitHubShowsChangedFilesFirst(t *testing.T) {
+	t.Parallel()
+	var list diag.List
+	for i := range 12 {
+		list.Errorf(diag.Pos{File: fmt.Sprintf("forms/a%02d.yaml", i), Line: 1, Col: 1}, "REQ001", "elsewhere")
+	}
+	list.Errorf(diag.Pos{File: "requests/z.yaml", Line: 3, Col: 1}, "REQ001", "here")
+	var b strings.Builder
+	if err := report.GitHub(&b, list, map[string]bool{"requests/z.yaml": true}); err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.Split(strings.TrimSpace(b.String()), "\n")
+	if len(lines) != 10 || !strings.Contains(lines[0], "file=requests/z.yaml") || !strings.Contains(lines[1], "forms/a00.yaml") || !strings.Contains(lines[9], "3 more") {
+		t.Errorf("%d lines:\n%s", len(lines), b.String())
 	}
 }
