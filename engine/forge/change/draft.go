@@ -1,6 +1,10 @@
 package change
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
 	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/gitdb"
 )
@@ -12,6 +16,20 @@ type Draft struct {
 	Body   string
 	Files  map[string][]byte
 	Author gitdb.Person
+}
+
+// Push writes the commit of a draft on top of base and pushes it to a new branch
+// of the remote. A branch of that name is forge.ErrMoved.
+func (d Draft) Push(ctx context.Context, db *gitdb.DB, to gitdb.Remote, base gitdb.OID) (gitdb.OID, error) {
+	head, err := d.Commit(db, base)
+	if err != nil {
+		return "", err
+	}
+	err = db.Push(ctx, to, "refs/heads/"+d.Branch, "", head)
+	if errors.Is(err, gitdb.ErrMoved) {
+		err = fmt.Errorf("%w: there is a branch %s already", forge.ErrMoved, d.Branch)
+	}
+	return head, err
 }
 
 // Commit writes the one commit of a draft on top of base, and no reference.

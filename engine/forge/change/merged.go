@@ -8,7 +8,8 @@ import (
 	"github.com/assent-dev/assent/engine/gitdb"
 )
 
-// ErrNotYet says that a merge which the forge tells of is not in git yet.
+// ErrNotYet says that what the forge tells of, such as a merge, is not in git yet
+// or that its own parts do not agree yet.
 var ErrNotYet = errors.New("the forge and git do not agree yet")
 
 // Parent is what a merge was made on: the first parent of the merge commit, and
@@ -40,10 +41,30 @@ func Merged(db *gitdb.DB, repo string, merge, head gitdb.OID) (forge.Merged, err
 	if err != nil {
 		return forge.Merged{}, err
 	}
-	if made.ResultTree == "" || made.ResultTree != c.Tree {
-		return forge.Merged{}, fmt.Errorf("%w: merge commit %s holds something else than the merge of its parent and the head", forge.ErrMoved, c.OID)
+	if err := holds(c, made.ResultTree); err != nil {
+		return forge.Merged{}, fmt.Errorf("%w: %w", forge.ErrMoved, err)
 	}
 	return forge.Merged{Commit: string(c.OID), Parent: string(c.Parents[0]), Tree: string(c.Tree)}, nil
+}
+
+// Holds checks that a merge commit holds what merging was found to make. One that
+// holds something else is forge.ErrIncomplete: nobody reviewed that.
+func Holds(db *gitdb.DB, merge, result gitdb.OID) error {
+	c, err := db.Commit(merge)
+	if err != nil {
+		return err
+	}
+	if err := holds(c, result); err != nil {
+		return fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
+	}
+	return nil
+}
+
+func holds(merge gitdb.Commit, result gitdb.OID) error {
+	if result == "" || result != merge.Tree {
+		return fmt.Errorf("merge commit %s holds something else than the merge of its parent and the head", merge.OID)
+	}
+	return nil
 }
 
 // AsWanted checks right before a merge that base, head and result are still what

@@ -54,19 +54,6 @@ func (g *Gitea) List(ctx context.Context, want review.State) ([]forge.PullReques
 	return out, nil
 }
 
-// mergedOnto is what a merge was made on, if it holds what merging makes.
-func (g *Gitea) mergedOnto(pr pull, tip gitdb.OID) (gitdb.OID, error) {
-	merge := gitdb.OID(pr.Merge)
-	parent, err := change.Parent(g.cfg.DB, merge, tip)
-	if err != nil {
-		return "", err
-	}
-	if _, err = change.Merged(g.cfg.DB, g.cfg.Repo, merge, gitdb.OID(pr.Head.SHA)); errors.Is(err, forge.ErrMoved) {
-		return "", fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
-	}
-	return parent, err
-}
-
 // Merge implements forge.Forge. Gitea guards the head and not the base: where
 // another merge came in between, the answer names the parent that it really has,
 // and whoever asked judges that.

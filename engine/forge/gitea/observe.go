@@ -121,7 +121,7 @@ func (g *Gitea) facts(ctx context.Context, pr pull) (review.Facts, error) {
 		OpenedAt: pr.Opened.UTC(), ObservedAt: g.cfg.Now().UTC(),
 	}
 	if facts.State == review.StateMerged {
-		if base, err = g.mergedOnto(pr, base); err != nil {
+		if base, err = change.Parent(g.cfg.DB, gitdb.OID(pr.Merge), base); err != nil {
 			return review.Facts{}, err
 		}
 	}
@@ -132,6 +132,11 @@ func (g *Gitea) facts(ctx context.Context, pr pull) (review.Facts, error) {
 	}
 	facts.MergeBase, facts.Files, facts.ChangeDigest = string(c.MergeBase), c.Files, c.Digest
 	facts.ResultTree, facts.Conflicts = string(c.ResultTree), strings.Join(c.Conflicts, "\n")
+	if facts.State == review.StateMerged {
+		if err := change.Holds(g.cfg.DB, gitdb.OID(pr.Merge), c.ResultTree); err != nil {
+			return review.Facts{}, err
+		}
+	}
 	if err := g.makers(c.MergeBase, base, events, &facts); err != nil {
 		return review.Facts{}, err
 	}

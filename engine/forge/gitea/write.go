@@ -9,7 +9,6 @@ import (
 
 	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/forge/change"
-	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
 
@@ -39,14 +38,8 @@ func (g *Gitea) open(ctx context.Context, d change.Draft) (forge.PullRequest, er
 	if err != nil {
 		return forge.PullRequest{}, err
 	}
-	head, err := d.Commit(g.cfg.DB, at[g.baseRef()])
+	head, err := d.Push(ctx, g.cfg.DB, g.remote, at[g.baseRef()])
 	if err != nil {
-		return forge.PullRequest{}, err
-	}
-	if err := g.cfg.DB.Push(ctx, g.remote, "refs/heads/"+d.Branch, "", head); err != nil {
-		if errors.Is(err, gitdb.ErrMoved) {
-			err = fmt.Errorf("%w: there is a branch %s already", forge.ErrMoved, d.Branch)
-		}
 		return forge.PullRequest{}, err
 	}
 	var pr pull

@@ -31,7 +31,7 @@ const (
 // Commands implements forge.Listener. What was answered is told by the engine's
 // own reaction, so nothing else has to remember it.
 func (g *GitHub) Commands(ctx context.Context, id string) ([]forge.Comment, error) {
-	n, err := number(id)
+	n, err := forge.Number(id)
 	if err != nil {
 		return nil, err
 	}

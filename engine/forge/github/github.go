@@ -28,7 +28,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -165,15 +164,6 @@ func gitURL(api *url.URL, owner, name string) string {
 func (g *GitHub) Remote() gitdb.Remote { return g.remote }
 
 func (g *GitHub) baseRef() string { return "refs/heads/" + g.cfg.Branch }
-
-// number reads the id of a pull request.
-func number(id string) (int, error) {
-	n, err := strconv.Atoi(id)
-	if err != nil || n <= 0 || strconv.Itoa(n) != id {
-		return 0, fmt.Errorf("pull request %q: %w", id, forge.ErrGone)
-	}
-	return n, nil
-}
 
 // whoAmI is the engine's own account, asked for once.
 func (g *GitHub) whoAmI(ctx context.Context) (identity, error) {

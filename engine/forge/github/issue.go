@@ -158,7 +158,7 @@ func (g *GitHub) asker(ctx context.Context, pr *gh.PullRequest, facts *review.Fa
 	if err != nil {
 		return err
 	}
-	n, err := number(text)
+	n, err := forge.Number(text)
 	if err != nil || me.userID == 0 || pr.GetUser().GetID() != me.userID {
 		return nil //nolint:nilerr // it is no issue's
 	}

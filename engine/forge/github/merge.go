@@ -70,40 +70,11 @@ func (g *GitHub) listed(ctx context.Context, pr *gh.PullRequest) (review.State, 
 	return g.state(pr, events), err
 }
 
-// mergedOnto is the first parent of a merge, and for a rebase the commit that
-// the rebased ones were put on.
-func (g *GitHub) mergedOnto(pr *gh.PullRequest, tip gitdb.OID) (gitdb.OID, error) {
-	oid := gitdb.OID(pr.GetMergeCommitSHA())
-	c, err := g.cfg.DB.Commit(oid)
-	if err != nil || len(c.Parents) == 0 {
-		return "", fmt.Errorf("read merge %s: %w", oid, errLags)
-	}
-	on, err := g.cfg.DB.IsAncestor(oid, tip)
-	if err != nil {
-		return "", err
-	}
-	if !on {
-		return "", fmt.Errorf("%w: it was merged as %s, which is not on %s any more", forge.ErrIncomplete, oid, g.cfg.Branch)
-	}
-	return c.Parents[0], nil
-}
-
-func (g *GitHub) checkMerge(pr *gh.PullRequest, want gitdb.OID) error {
-	c, err := g.cfg.DB.Commit(gitdb.OID(pr.GetMergeCommitSHA()))
-	if err != nil {
-		return err
-	}
-	if want == "" || c.Tree != want {
-		return fmt.Errorf("%w: merge commit %s holds something else than the merge of its parent and the head", forge.ErrIncomplete, c.OID)
-	}
-	return nil
-}
-
 // Merge implements forge.Forge. GitHub guards the head and not the base: where
 // another merge came in between, the answer names the parent that it really has,
 // and whoever asked judges that.
 func (g *GitHub) Merge(ctx context.Context, id string, want forge.Want) (forge.Merged, error) {
-	n, err := number(id)
+	n, err := forge.Number(id)
 	if err != nil {
 		return forge.Merged{}, err
 	}
@@ -156,25 +127,15 @@ func (g *GitHub) asWanted(ctx context.Context, pr *gh.PullRequest, want forge.Wa
 	if err != nil {
 		return err
 	}
-	base, head := at[g.baseRef()], at[headRef(pr.GetNumber())]
 	switch {
 	case pr.GetState() != "open":
 		return fmt.Errorf("%w: it is closed", forge.ErrMoved)
 	case pr.GetBase().GetRef() != g.cfg.Branch:
 		return fmt.Errorf("%w: its base is %s", forge.ErrMoved, pr.GetBase().GetRef())
-	case string(base) != want.Base:
-		return fmt.Errorf("%w: base is at %s", forge.ErrMoved, base)
-	case string(head) != want.Head || pr.GetHead().GetSHA() != want.Head:
-		return fmt.Errorf("%w: head is at %s", forge.ErrMoved, head)
+	case pr.GetHead().GetSHA() != want.Head:
+		return fmt.Errorf("%w: head is at %s", forge.ErrMoved, pr.GetHead().GetSHA())
 	}
-	c, err := change.Read(g.cfg.DB, g.cfg.Repo, base, head)
-	if err != nil {
-		return err
-	}
-	if c.ResultTree == "" || string(c.ResultTree) != want.Tree {
-		return fmt.Errorf("%w: merging makes tree %q", forge.ErrMoved, c.ResultTree)
-	}
-	return nil
+	return change.AsWanted(g.cfg.DB, g.cfg.Repo, at[g.baseRef()], at[headRef(pr.GetNumber())], want)
 }
 
 // mergedAs is the merge that GitHub made, read from git.
@@ -186,31 +147,20 @@ func (g *GitHub) mergedAs(ctx context.Context, pr *gh.PullRequest, want forge.Wa
 	if err != nil {
 		return forge.Merged{}, err
 	}
-	parent, err := g.mergedOnto(pr, at[g.baseRef()])
-	if err != nil {
-		if errors.Is(err, errLags) {
+	merge := gitdb.OID(pr.GetMergeCommitSHA())
+	if _, err := change.Parent(g.cfg.DB, merge, at[g.baseRef()]); err != nil {
+		if errors.Is(err, change.ErrNotYet) {
 			err = fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
 		}
 		return forge.Merged{}, err
 	}
-	made, err := change.Read(g.cfg.DB, g.cfg.Repo, parent, gitdb.OID(want.Head))
-	if err != nil {
-		return forge.Merged{}, err
-	}
-	c, err := g.cfg.DB.Commit(gitdb.OID(pr.GetMergeCommitSHA()))
-	if err != nil {
-		return forge.Merged{}, err
-	}
-	if made.ResultTree != c.Tree {
-		return forge.Merged{}, fmt.Errorf("%w: merge commit %s holds something else than the merge of its parent and the head", forge.ErrMoved, c.OID)
-	}
-	return forge.Merged{Commit: string(c.OID), Parent: string(c.Parents[0]), Tree: string(c.Tree)}, nil
+	return change.Merged(g.cfg.DB, g.cfg.Repo, merge, gitdb.OID(want.Head))
 }
 
 // Close implements forge.Forge. The reason stands in the comment that was
 // published before.
 func (g *GitHub) Close(ctx context.Context, id, _ string) error {
-	n, err := number(id)
+	n, err := forge.Number(id)
 	if err != nil {
 		return err
 	}

@@ -32,7 +32,7 @@ func (g *GitHub) Observe(ctx context.Context, id string) (review.Facts, error) {
 // of it has changed since it was read last, what was read then still holds.
 func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 	const tries = 4
-	n, err := number(id)
+	n, err := forge.Number(id)
 	if err != nil {
 		return review.Facts{}, err
 	}
@@ -47,7 +47,7 @@ func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 			return review.Facts{}, err
 		}
 		facts, err := g.facts(ctx, pr, &read, known)
-		if errors.Is(err, errLags) {
+		if errors.Is(err, change.ErrNotYet) {
 			g.forget(n)
 			last = err
 			continue
@@ -63,13 +63,10 @@ func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 			g.keep(again, pr.GetUpdatedAt().Time, resp, read)
 			return facts, nil
 		}
-		last = errLags
+		last = change.ErrNotYet
 	}
 	return review.Facts{}, fmt.Errorf("%w: it kept moving while it was read: %w", forge.ErrIncomplete, last)
 }
-
-// errLags says that GitHub's parts do not agree yet.
-var errLags = errors.New("the API and git do not agree yet")
 
 func stood(a, b *gh.PullRequest) bool {
 	return a.GetHead().GetSHA() == b.GetHead().GetSHA() && a.GetBase().GetRef() == b.GetBase().GetRef() &&
@@ -122,7 +119,7 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, read *reading, k
 	}
 	head, base := gitdb.OID(pr.GetHead().GetSHA()), at[g.baseRef()]
 	if at[headRef(n)] != head {
-		return review.Facts{}, fmt.Errorf("git has head %s, the API %s: %w", at[headRef(n)], head, errLags)
+		return review.Facts{}, fmt.Errorf("git has head %s, the API %s: %w", at[headRef(n)], head, change.ErrNotYet)
 	}
 	if base == "" {
 		return review.Facts{}, fmt.Errorf("%w: there is no branch %s", forge.ErrIncomplete, g.cfg.Branch)
@@ -138,7 +135,7 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, read *reading, k
 		OpenedAt: pr.GetCreatedAt().UTC(), ObservedAt: g.cfg.Now().UTC(), ForgeTime: githubTime(ctx),
 	}
 	if facts.State == review.StateMerged {
-		if base, err = g.mergedOnto(pr, base); err != nil {
+		if base, err = change.Parent(g.cfg.DB, gitdb.OID(pr.GetMergeCommitSHA()), base); err != nil {
 			return review.Facts{}, err
 		}
 	}
@@ -150,7 +147,7 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, read *reading, k
 	facts.MergeBase, facts.Files, facts.ChangeDigest = string(c.MergeBase), c.Files, c.Digest
 	facts.ResultTree, facts.Conflicts = string(c.ResultTree), strings.Join(c.Conflicts, "\n")
 	if facts.State == review.StateMerged {
-		if err := g.checkMerge(pr, c.ResultTree); err != nil {
+		if err := change.Holds(g.cfg.DB, gitdb.OID(pr.GetMergeCommitSHA()), c.ResultTree); err != nil {
 			return review.Facts{}, err
 		}
 	}

@@ -17,7 +17,7 @@ const maxComment = 65_000
 // Publish implements forge.Forge: one comment, edited in place, and one status
 // or check on the head. Both say the same as before where nothing changed.
 func (g *GitHub) Publish(ctx context.Context, id string, report forge.Report) error {
-	n, err := number(id)
+	n, err := forge.Number(id)
 	switch {
 	case err != nil:
 	case g.cfg.Look:

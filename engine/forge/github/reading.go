@@ -13,6 +13,7 @@ import (
 	gh "github.com/google/go-github/v62/github"
 
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/review"
 )
 
@@ -82,7 +83,7 @@ func (g *GitHub) commits(ctx context.Context, pr *gh.PullRequest) ([]*gh.Reposit
 		o.Page++
 	}
 	if len(list) != pr.GetCommits() {
-		return nil, fmt.Errorf("%d of %d commits are listed: %w", len(list), pr.GetCommits(), errLags)
+		return nil, fmt.Errorf("%d of %d commits are listed: %w", len(list), pr.GetCommits(), change.ErrNotYet)
 	}
 	return list, nil
 }

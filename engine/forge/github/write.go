@@ -2,7 +2,6 @@ package github
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -42,14 +41,8 @@ func (g *GitHub) openPull(ctx context.Context, d change.Draft) (forge.PullReques
 	if err != nil {
 		return forge.PullRequest{}, err
 	}
-	head, err := d.Commit(g.cfg.DB, at[g.baseRef()])
+	head, err := d.Push(ctx, g.cfg.DB, g.remote, at[g.baseRef()])
 	if err != nil {
-		return forge.PullRequest{}, err
-	}
-	if err := g.cfg.DB.Push(ctx, g.remote, "refs/heads/"+d.Branch, "", head); err != nil {
-		if errors.Is(err, gitdb.ErrMoved) {
-			err = fmt.Errorf("%w: there is a branch %s already", forge.ErrMoved, d.Branch)
-		}
 		return forge.PullRequest{}, err
 	}
 	return g.openPushed(ctx, d, head)
@@ -70,7 +63,7 @@ func (g *GitHub) openPushed(ctx context.Context, d change.Draft, head gitdb.OID)
 
 // Review submits a review of the head that the forge shows now.
 func (g *GitHub) Review(ctx context.Context, id string, v review.Verdict, body string) (review.Review, error) {
-	n, err := number(id)
+	n, err := forge.Number(id)
 	if err != nil {
 		return review.Review{}, err
 	}

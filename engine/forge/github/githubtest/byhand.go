@@ -5,6 +5,12 @@ import "github.com/assent-dev/assent/engine/gitdb"
 // SquashByHand merges a pull request as one commit with one parent, as GitHub's
 // button does for whoever may write.
 func (s *Server) SquashByHand(n int) error {
+	return s.byHand(n, nil, false)
+}
+
+// byHand has di merge a pull request with more files, as a merge of two parents
+// or as a commit of one.
+func (s *Server) byHand(n int, more map[string]string, both bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	p := s.pull(n)
@@ -12,7 +18,7 @@ func (s *Server) SquashByHand(n int) error {
 	if err != nil {
 		return err
 	}
-	oid, err := s.mergeCommit(p, base, tree, nil, false)
+	oid, err := s.mergeCommit(p, base, tree, more, both)
 	if err != nil {
 		return err
 	}
