@@ -18,6 +18,7 @@ import (
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/resource"
+	"github.com/assent-dev/assent/engine/review"
 )
 
 const issueTemplates = ".github/ISSUE_TEMPLATE"
@@ -137,8 +138,9 @@ func (w *workspace) takeIn(ctx context.Context, hub *github.GitHub, n int) (stri
 		return "edited by somebody else", errors.Join(hub.AnswerIssue(ctx, n,
 			"Somebody else than you changed the text of this issue, so that it is not known what you ask for. Please open a new one.\n"), hub.CloseIssue(ctx, n))
 	}
-	me := w.accountOf(issue.Author.ID)
-	if me == nil || issue.Author.Bot {
+	name, _ := review.PersonOf(w.snapshot.Set, issue.Author)
+	me, known := resource.UserOf(w.snapshot.Set, name)
+	if !known || issue.Author.Bot {
 		return "of nobody in the directory", hub.AnswerIssue(ctx, n, w.whoAreYou(issue))
 	}
 	o, wrong := w.readIssue(issue)
@@ -181,21 +183,6 @@ func (w *workspace) tellOpened(ctx context.Context, hub *github.GitHub, issue gi
 	}
 	text := "Thank you: your request is pull request #" + pr.ID + " now. It says there who has to agree and how it stands, and nothing more is needed of you. This issue is closed because it has done its work.\n"
 	return errors.Join(hub.AnswerIssue(ctx, issue.Number, text), hub.CloseIssue(ctx, issue.Number))
-}
-
-// accountOf is the one person with an account of GitHub; nil where there is none,
-// or more than one.
-func (w *workspace) accountOf(id string) *resource.User {
-	var found *resource.User
-	for u := range resource.Of[*resource.User](w.snapshot.Set) {
-		if gh := u.Spec.Forge.GitHub; gh != nil && strconv.FormatInt(gh.ID, 10) == id {
-			if found != nil {
-				return nil
-			}
-			found = u
-		}
-	}
-	return found
 }
 
 func (w *workspace) whoAreYou(issue github.Issue) string {
