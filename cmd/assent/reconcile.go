@@ -83,7 +83,7 @@ func runReconcile(ctx context.Context, g *global, once bool, pace reconcile.Pace
 		return err
 	}
 	w.offline = func(err error) { // an expiry does not wait for a forge
-		fmt.Fprintf(g.stderr, "warning: the forge cannot be reached, and what is here is worked with: %v\n", err)
+		fmt.Fprintf(g.stderr, "warning: the forge cannot be reached; access that is over still ends, and what was approved since waits: %v\n", err)
 	}
 	r, err := w.reconciler(ctx, true)
 	if err != nil {
