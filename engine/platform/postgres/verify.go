@@ -79,8 +79,8 @@ func (r *run) readBack(ctx context.Context) error {
 		}
 		if g := r.out[i].Change.Grant; g != nil {
 			revoked := r.out[i].Change.Action == plan.Revoke
-			if name := r.s.roleName(g.RoleKey); revoked && !left[name] {
-				left[name] = true
+			if revoked {
+				left[r.s.roleName(g.RoleKey)] = true
 			}
 			if nameable(g.Principal) && (revoked || r.s.version < 160000) { // see verifyInherits
 				w.accounts = append(w.accounts, g.Principal)
