@@ -22,7 +22,7 @@ import (
 // render makes what people are shown of a pull request. What cannot be worked out
 // is left out: it decides nothing.
 func (w *workspace) render() func(context.Context, review.Facts, review.Judgement) forge.Report {
-	pages := &pager{w: w}
+	pages := w.pager()
 	return func(ctx context.Context, facts review.Facts, j review.Judgement) forge.Report {
 		page := pages.of(ctx, facts, j)
 		return forge.Report{
@@ -48,10 +48,16 @@ func remembered(m forge.Memory) string {
 
 // pager makes pages, and remembers what main and the ledger say between them.
 type pager struct {
-	w  *workspace
+	w       *workspace
+	auditor func() (*audit.Auditor, error) // one for all pages: it checks a record once
+
 	mu sync.Mutex
 	at gitdb.OID
 	p  present
+}
+
+func (w *workspace) pager() *pager {
+	return &pager{w: w, auditor: sync.OnceValues(w.auditor)}
 }
 
 // presentAt is the repository at a base: what previews start from. It is not ok
@@ -64,7 +70,7 @@ func (g *pager) presentAt(ctx context.Context, base gitdb.OID) (present, bool) {
 		if err != nil || w.main != base {
 			return present{}, false
 		}
-		p, err := w.present(ctx)
+		p, err := w.presentBy(ctx, g.auditor)
 		if err != nil {
 			return present{}, false
 		}
@@ -87,7 +93,7 @@ func (g *pager) people(ctx context.Context, facts review.Facts) *resource.Set {
 // of is the page of a pull request as it was judged.
 func (g *pager) of(ctx context.Context, facts review.Facts, j review.Judgement) report.Page {
 	if j.Outcome != review.Pending {
-		if page, ok := g.w.endedPage(ctx, facts.PullRequest); ok {
+		if page, ok := g.ended(ctx, facts.PullRequest); ok {
 			return page
 		}
 	}
@@ -159,13 +165,13 @@ func cannot(base *resource.Set, req *resource.AccessRequest, facts review.Facts)
 	return out
 }
 
-// endedPage is the page of a pull request whose requests the ledger tells of.
-func (w *workspace) endedPage(ctx context.Context, id string) (report.Page, bool) {
-	w, err := w.fresh(ctx)
+// ended is the page of a pull request whose requests the ledger tells of.
+func (g *pager) ended(ctx context.Context, id string) (report.Page, bool) {
+	w, err := g.w.fresh(ctx)
 	if err != nil {
 		return report.Page{}, false
 	}
-	a, err := w.auditor()
+	a, err := g.auditor()
 	if err != nil {
 		return report.Page{}, false
 	}
@@ -209,7 +215,7 @@ func (w *workspace) pageFor(ctx context.Context, s audit.RequestStatus) (report.
 	if err != nil {
 		return report.Page{}, err
 	}
-	return (&pager{w: w}).of(ctx, *s.Facts, judged.Judgement), nil
+	return w.pager().of(ctx, *s.Facts, judged.Judgement), nil
 }
 
 // stillNeeded are the stewards whose review a pull request waits for and who did

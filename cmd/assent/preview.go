@@ -75,9 +75,12 @@ type present struct {
 	now       time.Time
 }
 
-func (w *workspace) present(ctx context.Context) (present, error) {
+func (w *workspace) present(ctx context.Context) (present, error) { return w.presentBy(ctx, w.auditor) }
+
+// presentBy is present with an auditor who may have checked records before.
+func (w *workspace) presentBy(ctx context.Context, auditor func() (*audit.Auditor, error)) (present, error) {
 	p := present{set: w.snapshot.Set, now: w.now().UTC()}
-	a, err := w.auditor()
+	a, err := auditor()
 	if err == nil {
 		var c audit.Custody
 		if c, err = a.Custody(ctx, w.main); err == nil {
