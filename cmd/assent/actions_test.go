@@ -54,7 +54,7 @@ func (a *actionsRun) run(file, job string) (out string, ok bool) {
 		cmd.Dir = a.t.TempDir()
 		cmd.Env = []string{
 			"PATH=" + strings.TrimSpace(string(path)) + ":" + filepath.Join(a.temp, "tools") + ":" + os.Getenv("PATH"), "HOME=" + a.temp,
-			"RUNNER_TEMP=" + a.temp, "GITHUB_PATH=" + added, "GITHUB_STEP_SUMMARY=" + filepath.Join(a.temp, "summary.md"), "GIT_CONFIG_NOSYSTEM=1",
+			"GORACE=" + os.Getenv("GORACE"), "RUNNER_TEMP=" + a.temp, "GITHUB_PATH=" + added, "GITHUB_STEP_SUMMARY=" + filepath.Join(a.temp, "summary.md"), "GIT_CONFIG_NOSYSTEM=1",
 		}
 		cmd.Env = append(cmd.Env, a.env...)
 		for _, env := range []map[string]string{w.Env, step.Env} {

@@ -101,7 +101,7 @@ func TestServeOnGitea(t *testing.T) {
 	s := &served{t: t, exit: make(chan error, 1)}
 	s.cmd = exec.CommandContext(t.Context(), g.self, "-C", "engine.git", "serve", "--listen", "127.0.0.1:0", "--sweep", "10m", "--full-sweep", "10m", "--interval", "10m")
 	s.cmd.Dir, s.cmd.Stdout, s.cmd.Stderr = g.dir, s, s
-	s.cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "ASSENT_STATE=" + g.state, "ASSENT_GITEA_TOKEN=" + g.person("engine").Token, "ASSENT_WEBHOOK_SECRET=env://HOOK", "HOOK=" + hookSecret}
+	s.cmd.Env = append(inherited(), "HOME="+g.dir, "ASSENT_STATE="+g.state, "ASSENT_GITEA_TOKEN="+g.person("engine").Token, "ASSENT_WEBHOOK_SECRET=env://HOOK", "HOOK="+hookSecret)
 	g.must(s.cmd.Start())
 	go func() { s.exit <- s.cmd.Wait() }()
 	t.Cleanup(func() {
@@ -238,7 +238,8 @@ func (g *onGitea) assent(env []string, args ...string) printed {
 	defer stop()
 	cmd := exec.CommandContext(ctx, g.self, args...)
 	cmd.Dir = g.dir
-	cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + g.dir, "NO_COLOR=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=gia", "GIT_AUTHOR_EMAIL=gia@example.com", "GIT_COMMITTER_NAME=gia", "GIT_COMMITTER_EMAIL=gia@example.com"}, env...)
+	cmd.Env = append(inherited(), "HOME="+g.dir, "NO_COLOR=1", "GIT_CONFIG_NOSYSTEM=1", "GIT_AUTHOR_NAME=gia", "GIT_AUTHOR_EMAIL=gia@example.com", "GIT_COMMITTER_NAME=gia", "GIT_COMMITTER_EMAIL=gia@example.com")
+	cmd.Env = append(cmd.Env, env...)
 	out, err := cmd.CombinedOutput()
 	if strings.Contains(string(out), g.person("engine").Token) {
 		g.t.Errorf("%q prints a token", args)

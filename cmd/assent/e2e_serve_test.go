@@ -317,7 +317,7 @@ func TestServeInTwoRoles(t *testing.T) {
 // On the local forge nothing sends webhooks: what moves is seen.
 func TestServeOnTheLocalForge(t *testing.T) {
 	w := newServeWorldOn(t, "local", time.Now().Add(-time.Minute))
-	s := w.serve(w.repoDir, []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}, "--sweep", "10m", "--full-sweep", "10m")
+	s := w.serve(w.repoDir, append(inherited(), "HOME="+t.TempDir()), "--sweep", "10m", "--full-sweep", "10m")
 	if err := w.asks(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -84,10 +84,10 @@ func (s *served) log() string {
 
 // env is what the process gets: nothing of this one's but the path.
 func (w *serveWorld) env(more ...string) []string {
-	return append([]string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + w.t.TempDir(), "GIT_CONFIG_NOSYSTEM=1", "ASSENT_GITHUB_TOKEN=" + demoToken("engine"),
-		"ASSENT_GITHUB_API=" + w.hub.URL, "ASSENT_GITHUB_GIT=" + w.hub.GitURL(), "ASSENT_WEBHOOK_SECRET=env://HOOK", "HOOK=" + hookSecret,
-	}, more...)
+	return append(append(inherited(),
+		"HOME="+w.t.TempDir(), "GIT_CONFIG_NOSYSTEM=1", "ASSENT_GITHUB_TOKEN="+demoToken("engine"),
+		"ASSENT_GITHUB_API="+w.hub.URL, "ASSENT_GITHUB_GIT="+w.hub.GitURL(), "ASSENT_WEBHOOK_SECRET=env://HOOK", "HOOK="+hookSecret,
+	), more...)
 }
 
 // serve starts a process: this test's own binary, as the program.

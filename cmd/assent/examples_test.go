@@ -43,6 +43,7 @@ func TestStories(t *testing.T) {
 			testscript.Run(t, testscript.Params{
 				Files: []string{story},
 				Setup: func(e *testscript.Env) error {
+					e.Setenv("GORACE", os.Getenv("GORACE"))
 					e.Setenv("HOME", e.WorkDir)
 					e.Setenv("GIT_AUTHOR_NAME", "story")
 					e.Setenv("GIT_AUTHOR_EMAIL", "story@example.com")

@@ -17,6 +17,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	soonEnding()
 	testscript.Main(m, map[string]func(){
 		"assent": func() {
 			// A GitHub that the program starts itself is judged too.
@@ -30,11 +31,30 @@ func TestMain(m *testing.M) {
 	})
 }
 
+// soonEnding has the programs that tests start end at once. One that is built with
+// the race detector waits a second for races, after its work is done, where
+// nothing else is said; this process waits as long as ever.
+func soonEnding() {
+	if strings.Contains(os.Getenv("GORACE"), "atexit_sleep_ms") {
+		return
+	}
+	if err := os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=20"); err != nil {
+		panic(err)
+	}
+}
+
+// inherited is what a program gets of this one's environment where a test says
+// what else there is.
+func inherited() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "GORACE=" + os.Getenv("GORACE")}
+}
+
 // TestScripts runs testdata/script/*.txtar: the program as people use it.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script",
 		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", os.Getenv("GORACE"))
 			e.Setenv("HOME", e.WorkDir)
 			examples, err := filepath.Abs("../../examples")
 			if err != nil {

@@ -21,20 +21,25 @@ func Context(t testing.TB) context.Context {
 }
 
 // With is Context for a program that a test runs: found hears of the mistakes,
-// and the request that has one, or whose answer does, is answered with 400.
+// and the request that has one, or whose answer does, is answered with 400. The
+// description is read when a server starts: most programs start none.
 func With(ctx context.Context, found func(format string, args ...any)) context.Context {
-	j, err := New()
-	if err != nil {
-		panic(err) // the description is in the binary
-	}
 	return githubtest.Behind(ctx, githubtest.Judges{
-		API: func(next http.Handler) http.Handler { return j.Handler(next, found) },
+		API: func(next http.Handler) http.Handler { return must().Handler(next, found) },
 		Hook: func(event, action string, body []byte) {
-			if err := j.Webhook(event, action, body); err != nil {
+			if err := must().Webhook(event, action, body); err != nil {
 				found("GitHub's description: %v", err)
 			}
 		},
 	})
+}
+
+func must() *Judge {
+	j, err := New()
+	if err != nil {
+		panic(err) // the description is in the binary
+	}
+	return j
 }
 
 // Handler judges what a server is asked and what it answers.
