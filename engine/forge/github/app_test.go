@@ -128,15 +128,25 @@ func TestAnotherAppsCheckProvesNothing(t *testing.T) {
 	s := appStage(t)
 	head, err := s.Server.Head(s.n)
 	s.must(err)
+	cfg := s.config()
+	cfg.Look, cfg.Engine = true, 9001
+	cfg.Tokens = github.Personal(func() (string, error) { return "token-ann", nil })
+	person := &stage{s.harness, s.open(cfg), s.n}
 	s.AddApp(githubtest.App{ID: 7002, Installation: 8002, Slug: "other", Bot: 9002, Key: &appKey().PublicKey})
-	s.must(s.ForeignCheck(7002, head, "assent: main", "success"))
+	s.must(s.ForeignCheck(7002, head, "assent: main", "success", "Assent has seen this commit in #"+strconv.Itoa(s.n)))
 	s.says("bo", "APPROVE")
+	if f := person.look(); !f.HeadFirstSeen.IsZero() {
+		t.Errorf("another App's check proves to a person that the head was seen at %s", f.HeadFirstSeen)
+	}
 	if f := s.look(); counts(f, f.Reviews[0]) {
 		t.Error("another App's check proves when the head was seen")
 	}
 	s.says("cy", "APPROVE")
 	if f := s.look(); !counts(f, f.Reviews[1]) {
 		t.Error("a review after the engine's own check does not count")
+	}
+	if f := person.look(); counts(f, f.Reviews[0]) || !counts(f, f.Reviews[1]) {
+		t.Errorf("a person sees other reviews count than the engine: %+v", f.Reviews)
 	}
 	show := func(o review.Outcome, reason string) {
 		t.Helper()

@@ -58,10 +58,14 @@ func (g *GitHub) firstSeen(ctx context.Context, pr *gh.PullRequest, events []*gh
 		after = pushed
 	}
 	var at time.Time
-	if me.appID != 0 {
+	switch {
+	case me.appID != 0:
 		at, err = g.checkEvidence(ctx, me, pr, after)
-	} else {
+	default:
 		at, err = g.statusEvidence(ctx, me, pr, after)
+		if err == nil && at.IsZero() && g.cfg.Look {
+			at, err = g.checkEvidence(ctx, me, pr, after) // the engine may be an App, which only it knows of itself
+		}
 	}
 	if err != nil || !at.After(after) { // in the same second, nobody knows which was first
 		return time.Time{}, err
@@ -107,7 +111,12 @@ func (g *GitHub) checkEvidence(ctx context.Context, me identity, pr *gh.PullRequ
 	}
 	var first time.Time
 	for _, r := range runs {
-		if r.GetExternalID() == seenIn(pr.GetNumber()) {
+		if r.GetExternalID() != seenIn(pr.GetNumber()) {
+			continue
+		}
+		if ours, err := g.byEngine(ctx, me, r); err != nil {
+			return time.Time{}, err
+		} else if ours {
 			first = earlier(first, r.GetStartedAt().Time, after)
 		}
 	}
@@ -127,13 +136,38 @@ func (g *GitHub) checkEvidence(ctx context.Context, me identity, pr *gh.PullRequ
 	return r.GetStartedAt().Time, nil
 }
 
-// checkRuns are the engine's own check runs on a commit: as many as GitHub says
-// that there are.
+// byEngine reports whether a check run is the engine's: of its App, or, for who
+// only looks, of an App whose account is the one that assent.yaml names.
+func (g *GitHub) byEngine(ctx context.Context, me identity, r *gh.CheckRun) (bool, error) {
+	app := r.GetApp()
+	if me.appID != 0 || app.GetSlug() == "" {
+		return me.appID != 0 && app.GetID() == me.appID, nil
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	account, known := g.bots[app.GetID()]
+	if !known {
+		user, _, err := g.client.Users.Get(ctx, app.GetSlug()+"[bot]")
+		if err != nil {
+			return false, apiErr("find the account of the App "+app.GetSlug(), err)
+		}
+		account = user.GetID()
+		g.bots[app.GetID()] = account
+	}
+	return account != 0 && account == g.cfg.Engine, nil
+}
+
+// checkRuns are the check runs of the engine's name on a commit, of its App where
+// that is known: as many as GitHub says that there are.
 func (g *GitHub) checkRuns(ctx context.Context, me identity, head string) ([]*gh.CheckRun, error) {
 	var out []*gh.CheckRun
+	var app *int64
+	if me.appID != 0 {
+		app = &me.appID
+	}
 	for page := range maxPages {
 		got, _, err := g.client.Checks.ListCheckRunsForRef(ctx, g.cfg.Owner, g.cfg.Name, head, &gh.ListCheckRunsOptions{
-			CheckName: gh.String(g.checkName()), Filter: gh.String("all"), AppID: gh.Int64(me.appID),
+			CheckName: gh.String(g.checkName()), Filter: gh.String("all"), AppID: app,
 			ListOptions: gh.ListOptions{PerPage: perPage, Page: page + 1},
 		})
 		if err != nil {

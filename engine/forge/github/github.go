@@ -90,8 +90,9 @@ type GitHub struct {
 	client *gh.Client
 	remote gitdb.Remote
 
-	mu sync.Mutex
-	me *identity
+	mu   sync.Mutex
+	me   *identity
+	bots map[int64]int64 // the account of an App that made a check run, by its id
 	// By pull request: what was read, whether nothing has changed since, and what
 	// was published.
 	readings map[int]reading
@@ -131,6 +132,7 @@ func New(cfg Config) (*GitHub, error) {
 		cfg.Git = gitURL(api, cfg.Owner, cfg.Name)
 	}
 	g := &GitHub{cfg: cfg, remote: gitdb.Remote{URL: cfg.Git}}
+	g.bots = map[int64]int64{}
 	g.readings, g.calm, g.shows = map[int]reading{}, map[int]bool{}, map[int]show{}
 	if cfg.Tokens != nil {
 		g.remote.Token = cfg.Tokens.Token

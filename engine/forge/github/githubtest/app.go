@@ -144,15 +144,15 @@ func (s *Server) signedBy(word string) (App, string) {
 			}
 		}
 		return nil, jwt.ErrTokenInvalidIssuer
-	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithTimeFunc(func() time.Time { return s.now }), jwt.WithExpirationRequired())
+	}, jwt.WithValidMethods([]string{"RS256"}), jwt.WithTimeFunc(func() time.Time { return s.date() }), jwt.WithExpirationRequired())
 	switch {
 	case err != nil:
 		return App{}, "A JSON web token could not be decoded"
 	case claims.IssuedAt == nil:
 		return App{}, "Missing 'issued at' claim ('iat') in assertion"
-	case claims.IssuedAt.After(s.now):
+	case claims.IssuedAt.After(s.date()):
 		return App{}, "'Issued at' claim ('iat') must be an Integer representing the time that the assertion was issued"
-	case claims.ExpiresAt.Sub(s.now) > wordLasts:
+	case claims.ExpiresAt.Sub(s.date()) > wordLasts:
 		return App{}, "'Expiration time' claim ('exp') is too far in the future"
 	}
 	return app, ""

@@ -165,15 +165,16 @@ func (s *Server) Check(commit, name string) (state, title, summary string) {
 	return "", "", ""
 }
 
-// ForeignCheck is a check that another App puts on a commit.
-func (s *Server) ForeignCheck(app int64, commit, name, conclusion string) error {
+// ForeignCheck is a check that another App puts on a commit, with what it says of
+// itself in external.
+func (s *Server) ForeignCheck(app int64, commit, name, conclusion, external string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	i := slices.IndexFunc(s.apps, func(a App) bool { return a.ID == app })
 	if i < 0 {
 		return errors.New("404: no such App")
 	}
-	c := &check{ID: s.id(), Head: commit, Name: name, App: s.apps[i], StartedAt: s.tick()}
+	c := &check{ID: s.id(), Head: commit, Name: name, App: s.apps[i], External: external, StartedAt: s.tick()}
 	c.set(checkIn{Conclusion: conclusion}, s.now)
 	s.checks = append(s.checks, c)
 	return nil
