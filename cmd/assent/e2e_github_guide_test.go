@@ -37,8 +37,8 @@ func TestGitHubGuide(t *testing.T) {
 		"ASSENT_GITHUB_API=" + hub.URL, "ASSENT_GITHUB_GIT=" + hub.GitURL(), "GH_TOKEN=", "GITHUB_TOKEN=", "ASSENT_GITHUB_TOKEN=",
 		"PGPORT=" + strconv.Itoa(pg.Port()),
 	}
-	for i, who := range []string{"engine", "gia", "kim", "ana"} {
-		hub.Add(githubtest.User{ID: int64(100 + i), Login: who, Type: "User"}, "token-of-"+who)
+	for i, who := range []string{"gia", "kim", "ana", "ben"} {
+		hub.Add(githubtest.User{ID: int64(101 + i), Login: who, Type: "User"}, "token-of-"+who)
 		env = append(env, strings.ToUpper(who)+"=token-of-"+who)
 	}
 	at, _, _ := strings.Cut(hub.GitURL(), "/"+githubtest.Owner+"/")

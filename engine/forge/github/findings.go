@@ -44,6 +44,7 @@ type Expected struct {
 	Method      Method
 	Engine      int64 // the account that assent.yaml names; zero where it names none
 	People      []Person
+	Governors   int // how many people of the directory hold GOVERNANCE and can act here
 	// Workflows are those on the base branch, by the name of their file, and
 	// Owners whether there is a CODEOWNERS.
 	Workflows map[string]Workflow
@@ -110,6 +111,7 @@ func (s Settings) Check(e Expected) []Finding {
 	f.webhooks()
 	f.owners()
 	f.people()
+	f.governors()
 	return f.list
 }
 

@@ -169,3 +169,26 @@ func (f *findings) people() {
 		f.look(yesIf(true), t)
 	}
 }
+
+// governors looks at whether the rules can still be changed: nobody agrees to a
+// change of their own, and main takes nothing that was not agreed to.
+func (f *findings) governors() {
+	t := says{
+		"governors", Warning, "enough people hold GOVERNANCE for every change", "", "nobody agrees to their own change, and what everything rests on needs two others",
+		"add permissions: [GOVERNANCE] to somebody else in directory/users/",
+	}
+	switch n := f.e.Governors; {
+	case n < 2:
+		t.ill = fmt.Sprintf("%s GOVERNANCE: no change that they make can be agreed to", holders(n))
+	case n == 2:
+		t.level, t.ill = Note, "two people hold GOVERNANCE: a change of assent.yaml or policies/ by one of them cannot be agreed to"
+	}
+	f.look(yesIf(t.ill == ""), t)
+}
+
+func holders(n int) string {
+	if n == 0 {
+		return "nobody holds"
+	}
+	return "one person holds"
+}
