@@ -211,7 +211,7 @@ func (w *workspace) pageFor(ctx context.Context, s audit.RequestStatus) (report.
 	if s.Judgement == nil || s.Facts == nil {
 		return w.pageOfEnded(ctx, s), nil
 	}
-	judged, err := w.judge().Judge(ctx, *s.Facts)
+	judged, err := w.rules.Judge(ctx, *s.Facts)
 	if err != nil {
 		return report.Page{}, err
 	}

@@ -83,7 +83,7 @@ func TestWhatWasNotReadHoldsARequest(t *testing.T) {
 		want review.Outcome
 	}{{facts.Held, review.TemporarilyApproved}, {nil, review.Pending}} {
 		facts.Held = tc.held
-		j, err := s.judge().Judge(t.Context(), facts)
+		j, err := s.rules.Judge(t.Context(), facts)
 		if err != nil || j.Outcome != tc.want {
 			raw, _ := json.Marshal(j.Judgement) // for the message only
 			t.Errorf("want %s, got %v %s", tc.want, err, raw)

@@ -57,7 +57,7 @@ func runPolicyImpact(ctx context.Context, g *global, o impactOptions) error {
 	if err != nil {
 		return &exitError{code: exitFindings, err: err}
 	}
-	impact, err := w.judge().Impact(ctx, change, w.snapshot, past)
+	impact, err := w.rules.Impact(ctx, change, w.snapshot, past)
 	if err != nil {
 		return &exitError{code: exitFindings, err: err}
 	}

@@ -39,7 +39,7 @@ func runPolicyTrace(ctx context.Context, g *global, name string) error {
 	if err != nil {
 		return err
 	}
-	judge := w.judge()
+	judge := w.rules
 	facts, record, err := w.factsOf(ctx, judge, name)
 	if err != nil {
 		return err

@@ -214,7 +214,7 @@ func (w *workspace) pending(ctx context.Context, f forge.Forge, id string) ([]au
 	if facts.State != review.StateOpen {
 		return nil, nil
 	}
-	judge := w.judge()
+	judge := w.rules
 	if facts, err = w.withHeld(ctx, judge, f, facts); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,7 @@ import (
 type workspace struct {
 	db       *gitdb.DB
 	loader   *repo.Loader
+	rules    *determine.Judge // one for all, because it compiles the rules once
 	main     gitdb.OID
 	snapshot *repo.Snapshot // of main
 	settings *resource.Repository
@@ -68,7 +69,8 @@ func openWorkspace(ctx context.Context, dir, state string, now func() time.Time)
 	if err != nil {
 		return nil, &exitError{code: exitUsage, err: err, hint: "run it in a governance repository, name one with -C DIR, or make one with `assent init DIR`"}
 	}
-	w := &workspace{db: db, loader: repo.NewLoader(db), now: now, state: state}
+	loader := repo.NewLoader(db)
+	w := &workspace{db: db, loader: loader, rules: determine.NewJudge(loader, platformCapabilities), now: now, state: state}
 	if w.state == "" {
 		w.state = os.Getenv("ASSENT_STATE")
 	}
@@ -116,7 +118,7 @@ func (w *workspace) reload(ctx context.Context) error {
 // working with at the same time.
 func (w *workspace) fresh(ctx context.Context) (*workspace, error) {
 	f := &workspace{
-		db: w.db, loader: w.loader, main: w.main, snapshot: w.snapshot, settings: w.settings, state: w.state,
+		db: w.db, loader: w.loader, rules: w.rules, main: w.main, snapshot: w.snapshot, settings: w.settings, state: w.state,
 		stderr: w.stderr, now: w.now, upstream: w.upstream, hub: w.hub, offline: w.offline, onCall: w.onCall,
 	}
 	return f, f.reload(ctx)
@@ -197,16 +199,12 @@ func (w *workspace) determiningKeys(ctx context.Context) ([]signature.Public, er
 	return out, nil
 }
 
-func (w *workspace) judge() *determine.Judge {
-	return determine.NewJudge(w.loader, platformCapabilities)
-}
-
 func (w *workspace) auditor() (*audit.Auditor, error) {
 	l, err := w.openLedger()
 	if err != nil {
 		return nil, err
 	}
-	return &audit.Auditor{DB: w.db, Ledger: l, Judge: w.judge()}, nil
+	return &audit.Auditor{DB: w.db, Ledger: l, Judge: w.rules}, nil
 }
 
 func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, error) {
@@ -232,7 +230,7 @@ func (w *workspace) determiner(ctx context.Context) (*determine.Determiner, erro
 		}
 		f = local.New(w.db, local.Config{Repo: w.settings.Spec.ID, Branch: w.settings.Spec.MainBranch(), Now: w.now, Engine: key, Engines: engines})
 	}
-	judge := w.judge()
+	judge := w.rules
 	return &determine.Determiner{
 		DB: w.db, Judge: judge, Forge: f, Ledger: l, Key: key, Now: w.now, Render: w.render(), Extend: w.extender(f),
 		Approvals: approvals(w, &audit.Auditor{DB: w.db, Ledger: l, Judge: judge}),
