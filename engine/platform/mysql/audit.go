@@ -63,7 +63,7 @@ type selfAudit struct {
 	s                     *snapshot
 	version, tls          string
 	readOnly, defaultRole bool
-	crowds                []string
+	crowds                map[string]string
 }
 
 func (m *MySQL) audit(ctx context.Context) (*selfAudit, error) {
@@ -133,8 +133,8 @@ func (a *selfAudit) findings(endsSessions bool) []platform.Finding {
 	if !a.s.timers {
 		add(false, "no-events", "the server runs no events, so grants end only while an engine runs", "SET GLOBAL event_scheduler = ON, and set it in the server's configuration")
 	}
-	for _, text := range a.crowds {
-		add(false, "crowded-role", text, "split the product, so that fewer people read fewer tables each")
+	for _, role := range keys(a.crowds) {
+		add(false, "crowded-role", a.crowds[role], split)
 	}
 	if a.s.super {
 		return out

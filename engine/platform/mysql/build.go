@@ -101,7 +101,7 @@ func (b *builder) owners() error {
 			b.s.logins[a] = &login{account: a}
 		}
 	}
-	b.grantTable("let hash masks use the salt", viewsOwner, relName{bookDatabase, "salt"}, "SELECT")
+	b.give("let hash masks use the salt", viewsOwner, relName{bookDatabase, "salt"}, just("SELECT", nil))
 	if !b.s.wide[fuseOwner][bookDatabase]["EVENT"] {
 		b.add("let the events that end grants run", "GRANT EVENT ON "+pattern(bookDatabase)+".* TO "+fuseOwner.quoted())
 		b.s.wide[fuseOwner] = map[string]map[string]bool{bookDatabase: {"EVENT": true}}
@@ -162,28 +162,33 @@ func (b *builder) letFusesOut(name string) {
 	b.s.join(name, fuseOwner, true)
 }
 
-// grantColumns gives a role a privilege on the columns that it lacks.
-func (b *builder) grantColumns(why string, to account, at relName, priv string, columns []string) {
-	h := b.s.held(to, at)
-	var missing []string
-	for _, c := range columns {
-		if !h.columns[priv][c] {
-			missing = append(missing, c)
+// give grants what of want a role, or an account of ours, lacks on a relation.
+// One statement gives all of it: with each that changes a role, the server goes
+// through the copies of everybody in it (see copies.go).
+func (b *builder) give(why string, to account, at relName, want *held) {
+	have := b.s.held(to, at)
+	var lacks []string
+	for _, priv := range keys(want.columns) {
+		var missing []string
+		for _, c := range keys(want.columns[priv]) {
+			if !have.columns[priv][c] {
+				missing = append(missing, c)
+			}
+		}
+		if len(missing) > 0 {
+			lacks = append(lacks, priv+" ("+idents(missing)+")")
+			b.s.holds(to, at, priv, missing)
 		}
 	}
-	if len(missing) == 0 {
-		return
+	for _, priv := range keys(want.table) {
+		if !have.table[priv] {
+			lacks = append(lacks, priv)
+			b.s.holds(to, at, priv, nil)
+		}
 	}
-	b.add(why, "GRANT "+priv+" ("+idents(missing)+") ON TABLE "+ident(at.database, at.name)+" TO "+b.s.grantee(to))
-	b.s.holds(to, at, priv, missing)
-}
-
-func (b *builder) grantTable(why string, to account, at relName, priv string) {
-	if b.s.held(to, at).table[priv] {
-		return
+	if len(lacks) > 0 {
+		b.add(why, "GRANT "+strings.Join(lacks, ", ")+" ON TABLE "+ident(at.database, at.name)+" TO "+b.s.grantee(to))
 	}
-	b.add(why, "GRANT "+priv+" ON TABLE "+ident(at.database, at.name)+" TO "+b.s.grantee(to))
-	b.s.holds(to, at, priv, nil)
 }
 
 // grantee is how GRANT and REVOKE name a role or an account.

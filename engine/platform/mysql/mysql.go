@@ -81,11 +81,15 @@
 // another way to data that is not looked for.
 //
 // The server keeps a copy of every privilege of a product role for each umbrella
-// that is in it, and makes all of them anew with every change of the role. A role
-// of ten tables takes some milliseconds a person; at 50,000 copies, such as 500
-// tables for 100 people, each further table takes a second or two on busy cores,
-// and a thousand tables for a thousand people take longer than anybody waits. Above
-// 50,000 copies, a preview and the self-audit warn. An umbrella cannot be shared by
+// that is in it. With every change of a role it looks, for each of its people, at
+// the copies of all roles, a quarter of a microsecond each on busy cores, and
+// nobody can log in meanwhile: one more table took 0.7 seconds with 100 people in
+// 300 tables, 6 to 9 with 300 people in 300, and would take minutes with 1,000 in
+// 1,000; one more person, who costs one look at the copies, took 0.1 and 0.2
+// seconds. So a batch opens tables before people come, which then takes some
+// milliseconds a table, and a table to write is opened with one statement, not
+// four (8.5 seconds instead of 29.5 at 300 people in 300 tables). From a second
+// or so on, a preview and the self-audit warn. An umbrella cannot be shared by
 // people of the same products: the event that ends one person's access would have
 // to move him to another umbrella, which needs the right to become anybody.
 //

@@ -216,12 +216,11 @@ func dotted(path []string) string { return strings.Join(path, ".") }
 func wantedOf(r grant.Role) map[relName]*held {
 	out := map[relName]*held{}
 	for _, o := range r.Objects {
-		h := newHeld()
 		if o.Masked() {
-			h.add("SELECT", nil)
-			out[relName{r.SchemaName(), viewName(o.Path)}] = h
+			out[relName{r.SchemaName(), viewName(o.Path)}] = just("SELECT", nil)
 			continue
 		}
+		h := newHeld()
 		for _, priv := range columnPrivileges(r.Writes(o)) {
 			h.add(priv, columnNames(o))
 		}
@@ -269,17 +268,11 @@ func (b *builder) closeRest(can grant.Role) {
 
 // clear opens the objects without masks, column by column.
 func (b *builder) clear(can grant.Role) {
-	who := b.s.role(can.RoleName())
+	who, want := b.s.role(can.RoleName()), wantedOf(can)
 	for _, o := range can.Objects {
-		if o.Masked() {
-			continue
-		}
-		at := relName{o.Path[0], o.Path[1]}
-		for _, priv := range columnPrivileges(can.Writes(o)) {
-			b.grantColumns("open the listed columns", who, at, priv, columnNames(o))
-		}
-		if can.Writes(o) {
-			b.grantTable("let members delete rows", who, at, "DELETE")
+		if !o.Masked() {
+			at := relName{o.Path[0], o.Path[1]}
+			b.give("open the listed columns", who, at, want[at])
 		}
 	}
 }

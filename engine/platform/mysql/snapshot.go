@@ -134,6 +134,13 @@ func newHeld() *held {
 	return &held{table: map[string]bool{}, columns: map[string]map[string]bool{}}
 }
 
+// just is one privilege, on the whole relation where there are no columns.
+func just(priv string, columns []string) *held {
+	h := newHeld()
+	h.add(priv, columns)
+	return h
+}
+
 func (h *held) add(priv string, columns []string) {
 	if columns == nil {
 		h.table[priv] = true
