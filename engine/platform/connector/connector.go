@@ -88,6 +88,11 @@ func (c *Connector) check(st *platform.State) error {
 	if st.ServerID == "" {
 		return errors.New("it does not say which server it is")
 	}
+	for _, path := range st.Unknown {
+		if len(path) == 0 {
+			return errors.New("it could not read an object and does not say which")
+		}
+	}
 	var before *grant.Role
 	for i, r := range st.Ours.Roles {
 		switch {

@@ -53,6 +53,7 @@ func TestAConnectorThatMisbehaves(t *testing.T) {
 		{`{"id":ID,"result":` + goodState + `,"more":1}`, platform.BadConnector, `unknown field "more"`},
 		{`{"id":ID,"result":{"ours":{"roles":[],"grants":[]},"serverId":"s","open":true}}`, platform.BadConnector, `unknown field "open"`},
 		{`{"id":ID,"result":{"ours":{"roles":[],"grants":[]}}}`, platform.BadConnector, "which server"},
+		{`{"id":ID,"result":{"ours":{"roles":[],"grants":[]},"serverId":"s","unknown":[[]]}}`, platform.BadConnector, "does not say which"},
 		{`{"id":ID,"result":{"ours":{"roles":[],"grants":[{"connection":"other","principal":"ann"}]},"serverId":"s"}}`, platform.BadConnector, `connection "other"`},
 		{`{"id":ID,"result":{"ours":{"roles":[],"grants":[{"connection":"shop","principal":"b"},{"connection":"shop","principal":"a"}]},"serverId":"s"}}`, platform.BadConnector, "out of order"},
 		{`{"id":ID,"error":{"code":"It Broke","message":"x"}}`, platform.BadConnector, "no reason code"},

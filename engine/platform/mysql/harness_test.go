@@ -2,6 +2,7 @@ package mysql
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"os"
@@ -65,6 +66,7 @@ func newServer(t *testing.T, o PrivateOptions) *Private {
 type place struct {
 	t     *testing.T
 	admin *Admin
+	lock  *sql.DB // the session of LockTable
 }
 
 var (
@@ -82,6 +84,7 @@ var (
 	_ platformtest.Withholder     = (*place)(nil)
 	_ platformtest.Mortal         = (*place)(nil)
 	_ platformtest.Hider          = (*place)(nil)
+	_ platformtest.Locker         = (*place)(nil)
 )
 
 func newPlace(t *testing.T) *place {
@@ -240,6 +243,21 @@ func (h *place) HideTable(ctx context.Context, table string) error {
 func (h *place) ShowTable(ctx context.Context, _ string) error {
 	return h.admin.Exec(ctx, "GRANT "+engineRights+" ON shop.* TO engine WITH GRANT OPTION")
 }
+
+// LockTable locks a table in a session of the owner's own.
+func (h *place) LockTable(ctx context.Context, table string) error {
+	db, err := h.admin.open("owner")
+	if err != nil {
+		return err
+	}
+	db.SetMaxOpenConns(1)
+	h.lock = db
+	h.t.Cleanup(func() { _ = db.Close() })
+	_, err = db.ExecContext(ctx, "LOCK TABLES "+h.BaseAddress(table)+" WRITE")
+	return err
+}
+
+func (h *place) UnlockTable(context.Context, string) error { return h.lock.Close() }
 
 func (h *place) Dying(ctx context.Context, step int) (platform.Platform, func() bool, error) {
 	p, err := h.open(ctx)

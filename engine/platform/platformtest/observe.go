@@ -62,6 +62,7 @@ func observeCases() []testCase {
 			e.readsCities("ann", e.address(r, 0))
 		}},
 		{"a table that cannot be read is unknown, and stays as it is", unreadable},
+		{"a masked table that somebody holds locked is not taken for missing, and holds nothing else up", locked},
 		{"discovery lists tables in order, with columns, without ours", discovers},
 	}
 }
@@ -125,6 +126,35 @@ func unreadable(e *env) {
 		e.roundTrip(d)
 		e.statuses([]plan.Change{provision(r)}, "done")
 	}
+}
+
+func locked(e *env) {
+	locker := optional[Locker](e)
+	e.people("people")
+	e.people("wages")
+	e.people("trips")
+	e.accounts("ann", "bob")
+	r, other := role(e.key("sales"), e.wholePeople("people"), e.maskedPeople("wages")), role(e.key("audit"), e.maskedPeople("trips"))
+	g, og := member(r.RoleKey, "ann"), member(other.RoleKey, "bob")
+	d := desired{roles: roles(r, other), grants: grants(g)}
+	e.converge(d)
+	e.must("lock table", locker.LockTable(e.ctx, "wages"))
+	st := e.observe()
+	e.want(!slices.ContainsFunc(st.Unknown, func(path []string) bool { return !slices.Equal(path, e.path("wages")) }), "one table is locked, and unknown are %v", st.Unknown)
+	left := difference(d, st.Ours)
+	e.want(len(left) == 0, "what is locked is taken for missing: %+v", left)
+	e.hiddenPlans(d)
+	out := e.apply(revoke(g), provision(r), allow(og))
+	e.want(out[0].Status == platform.Applied, "who leaves a role with a locked table ended %s/%s", out[0].Status, out[0].Code)
+	e.want(out[1].Status == platform.Done || out[1].Status == platform.Pending || out[1].Status == platform.Failed && out[1].Code == platform.Busy,
+		"a role with a locked table ended %s/%s", out[1].Status, out[1].Code)
+	e.want(out[2].Status == platform.Applied, "another role's grant ended %s/%s", out[2].Status, out[2].Code)
+	e.must("unlock table", locker.UnlockTable(e.ctx, "wages"))
+	e.refused("ann", e.address(r, 1), "id")
+	e.want(len(e.observe().Unknown) == 0, "nothing is locked, and something unknown")
+	d.grants = grants(g, og)
+	e.converge(d)
+	e.reads("ann", e.address(r, 1), peopleColumns(), hiddenPeople())
 }
 
 // hiddenPlans requires that the engine's own planner takes what cannot be read

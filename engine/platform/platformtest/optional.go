@@ -85,6 +85,13 @@ type Hider interface {
 	ShowTable(ctx context.Context, table string) error
 }
 
+// Locker holds a table as a transaction of its owner's does that has not ended:
+// nobody can read the table, nor what shows it, until it is let go.
+type Locker interface {
+	LockTable(ctx context.Context, table string) error
+	UnlockTable(ctx context.Context, table string) error
+}
+
 // Mortal opens a platform that loses its connection for good before the given
 // step of Apply, counted from 1: a statement, or whatever can happen without
 // the next. died says whether it came to that.

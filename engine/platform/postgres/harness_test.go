@@ -57,9 +57,24 @@ type place struct {
 	engine string // DSN
 	owner  *pgx.Conn
 	admin  *pgx.Conn
+	locker *pgx.Conn // of LockTable
 }
 
-var _ platformtest.Harness = (*place)(nil)
+// Not a Hider: what is in the catalogs anybody sees. A lock alone keeps a view from being read.
+var (
+	_ platformtest.Filterer       = (*place)(nil)
+	_ platformtest.MemberAdder    = (*place)(nil)
+	_ platformtest.RoleTaker      = (*place)(nil)
+	_ platformtest.ColumnAdder    = (*place)(nil)
+	_ platformtest.ColumnDropper  = (*place)(nil)
+	_ platformtest.Namer          = (*place)(nil)
+	_ platformtest.Changer        = (*place)(nil)
+	_ platformtest.AccountDropper = (*place)(nil)
+	_ platformtest.TableRenamer   = (*place)(nil)
+	_ platformtest.Withholder     = (*place)(nil)
+	_ platformtest.Locker         = (*place)(nil)
+	_ platformtest.Mortal         = (*place)(nil)
+)
 
 func newPlace(t *testing.T) *place {
 	t.Helper()
@@ -272,6 +287,21 @@ func (h *place) CreateWithheld(ctx context.Context, t platformtest.Table) error 
 	}
 	_, err := h.admin.Exec(ctx, "CREATE TABLE "+ident("shop", t.Name)+" ("+strings.Join(defs, ", ")+"); "+
 		"REVOKE ALL ON "+ident("shop", t.Name)+" FROM engine"+strings.TrimPrefix(h.db, "db"))
+	return err
+}
+
+// LockTable opens a transaction of the owner's, in a session of its own.
+func (h *place) LockTable(ctx context.Context, table string) error {
+	if h.locker == nil {
+		n := strings.TrimPrefix(h.db, "db")
+		h.locker = dial(h.t, h.server.DSN("owner"+n, "owner", h.db))
+	}
+	_, err := h.locker.Exec(ctx, "BEGIN; LOCK TABLE "+ident("shop", table)+" IN ACCESS EXCLUSIVE MODE")
+	return err
+}
+
+func (h *place) UnlockTable(ctx context.Context, _ string) error {
+	_, err := h.locker.Exec(ctx, "ROLLBACK")
 	return err
 }
 

@@ -41,6 +41,8 @@ func offers() map[string][]string {
 		"AccountDropper": {"test/drop-account"},
 		"TableRenamer":   {"test/rename-table"},
 		"Withholder":     {"test/withheld-table"},
+		"Hider":          {"test/hide-table", "test/show-table"},
+		"Locker":         {"test/lock-table", "test/unlock-table"},
 	}
 }
 
@@ -116,6 +118,8 @@ var (
 	_ platformtest.AccountDropper = (*harness)(nil)
 	_ platformtest.TableRenamer   = (*harness)(nil)
 	_ platformtest.Withholder     = (*harness)(nil)
+	_ platformtest.Hider          = (*harness)(nil)
+	_ platformtest.Locker         = (*harness)(nil)
 )
 
 // Offers implements platformtest.Limited.
@@ -210,6 +214,26 @@ func (h *harness) CreateWithheld(ctx context.Context, t platformtest.Table) erro
 // DropTable implements platformtest.Harness.
 func (h *harness) DropTable(ctx context.Context, name string) error {
 	return h.do(ctx, "drop-table", params{"table": name})
+}
+
+// HideTable implements platformtest.Hider.
+func (h *harness) HideTable(ctx context.Context, table string) error {
+	return h.do(ctx, "hide-table", params{"table": table})
+}
+
+// ShowTable implements platformtest.Hider.
+func (h *harness) ShowTable(ctx context.Context, table string) error {
+	return h.do(ctx, "show-table", params{"table": table})
+}
+
+// LockTable implements platformtest.Locker.
+func (h *harness) LockTable(ctx context.Context, table string) error {
+	return h.do(ctx, "lock-table", params{"table": table})
+}
+
+// UnlockTable implements platformtest.Locker.
+func (h *harness) UnlockTable(ctx context.Context, table string) error {
+	return h.do(ctx, "unlock-table", params{"table": table})
 }
 
 // RenameTable implements platformtest.TableRenamer.
