@@ -56,6 +56,7 @@ type DB struct {
 	gitDir  string
 	bare    bool
 	written []plumbing.Hash // loose objects that are not known to be on disk yet
+	speaks  map[string]string // by the address of a remote, where it answers by version 2
 }
 
 // Open opens the repository at dir, bare or with a work tree.

@@ -14,6 +14,7 @@ import (
 	"github.com/go-git/go-git/v5/plumbing"
 	"github.com/go-git/go-git/v5/plumbing/transport"
 	"github.com/go-git/go-git/v5/plumbing/transport/http"
+	"github.com/go-git/go-git/v5/storage"
 )
 
 // Sentinels of remotes.
@@ -37,23 +38,9 @@ type Remote struct {
 func (d *DB) Fetch(ctx context.Context, from Remote, want map[string]string) (map[string]OID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	remote, auth, err := d.remote(ctx, from)
+	at, err := d.where(ctx, from, want)
 	if err != nil {
 		return nil, err
-	}
-	listed, err := remote.ListContext(ctx, &git.ListOptions{Auth: auth})
-	if err != nil {
-		return nil, remoteErr("list references", err)
-	}
-	at := map[string]OID{}
-	var specs []config.RefSpec
-	for _, r := range listed {
-		local, ok := want[string(r.Name())]
-		if !ok || r.Type() != plumbing.HashReference {
-			continue
-		}
-		at[string(r.Name())] = OID(r.Hash().String())
-		specs = append(specs, config.RefSpec("+"+string(r.Name())+":"+local))
 	}
 	for _, name := range slices.Sorted(maps.Keys(want)) {
 		if _, there := at[name]; !there {
@@ -64,6 +51,20 @@ func (d *DB) Fetch(ctx context.Context, from Remote, want map[string]string) (ma
 	}
 	if have, err := d.have(at, want); have || err != nil {
 		return at, err
+	}
+	// What is missing is what is fetched: packs are listed anew once, and not for
+	// each object that is not there.
+	if err := d.store.Close(); err != nil {
+		return nil, fmt.Errorf("close packs: %w", err)
+	}
+	d.store.Reindex()
+	remote, auth, err := remoteOver(ctx, d.store.Storage, from)
+	if err != nil {
+		return nil, err
+	}
+	var specs []config.RefSpec
+	for _, name := range slices.Sorted(maps.Keys(at)) {
+		specs = append(specs, config.RefSpec("+"+name+":"+want[name]))
 	}
 	err = remote.FetchContext(ctx, &git.FetchOptions{RefSpecs: specs, Auth: auth, Tags: git.NoTags, Force: true})
 	if err != nil && !errors.Is(err, git.NoErrAlreadyUpToDate) {
@@ -87,6 +88,11 @@ func (d *DB) Fetch(ctx context.Context, from Remote, want map[string]string) (ma
 func (d *DB) List(ctx context.Context, from Remote, prefix string) (map[string]OID, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	return d.listed(ctx, from, func(name string) bool { return strings.HasPrefix(name, prefix) })
+}
+
+// listed are those of all the references that a remote tells of.
+func (d *DB) listed(ctx context.Context, from Remote, wanted func(name string) bool) (map[string]OID, error) {
 	remote, auth, err := d.remote(ctx, from)
 	if err != nil {
 		return nil, err
@@ -97,7 +103,7 @@ func (d *DB) List(ctx context.Context, from Remote, prefix string) (map[string]O
 	}
 	at := map[string]OID{}
 	for _, r := range listed {
-		if name := string(r.Name()); strings.HasPrefix(name, prefix) && r.Type() == plumbing.HashReference {
+		if name := string(r.Name()); wanted(name) && r.Type() == plumbing.HashReference {
 			at[name] = OID(r.Hash().String())
 		}
 	}
@@ -179,19 +185,26 @@ func movedAway(err error) bool {
 	return false
 }
 
-const remoteName = "forge"
+const (
+	remoteName = "forge"
+	tokenUser  = "x-access-token"
+)
 
 // remote is a remote that is in no configuration file.
 func (d *DB) remote(ctx context.Context, r Remote) (*git.Remote, transport.AuthMethod, error) {
+	return remoteOver(ctx, d.store, r)
+}
+
+func remoteOver(ctx context.Context, s storage.Storer, r Remote) (*git.Remote, transport.AuthMethod, error) {
 	var auth transport.AuthMethod
 	if r.Token != nil {
 		token, err := r.Token(ctx)
 		if err != nil {
 			return nil, nil, fmt.Errorf("get token: %w", err)
 		}
-		auth = &http.BasicAuth{Username: "x-access-token", Password: token}
+		auth = &http.BasicAuth{Username: tokenUser, Password: token}
 	}
-	return git.NewRemote(d.store, &config.RemoteConfig{Name: remoteName, URLs: []string{r.URL}}), auth, nil
+	return git.NewRemote(s, &config.RemoteConfig{Name: remoteName, URLs: []string{r.URL}}), auth, nil
 }
 
 func remoteErr(doing string, err error) error {
