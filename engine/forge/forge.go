@@ -72,7 +72,8 @@ type Merged struct {
 // a crash at any moment.
 type Forge interface {
 	// List returns every pull request in a state, or all for an empty state,
-	// ordered by id: complete, or an error.
+	// ordered by id: complete, or an error. In a list of all, one that was withdrawn
+	// may be called closed: who closed it can cost a request each.
 	List(ctx context.Context, state review.State) ([]PullRequest, error)
 	// Observe reads every fact about a pull request, once. What it cannot
 	// read is ErrIncomplete, never left out.

@@ -55,7 +55,7 @@ type DB struct {
 	dir     string
 	gitDir  string
 	bare    bool
-	written []plumbing.Hash // loose objects that are not known to be on disk yet
+	written []plumbing.Hash   // loose objects that are not known to be on disk yet
 	speaks  map[string]string // by the address of a remote, where it answers by version 2
 }
 

@@ -40,7 +40,7 @@ func (g *Gitea) List(ctx context.Context, want review.State) ([]forge.PullReques
 		}
 		one := forge.PullRequest{ID: strconv.Itoa(pr.Number), Title: pr.Title, HeadRef: pr.Head.Ref, Head: pr.Head.SHA}
 		var events []event
-		if pr.State != "open" && !pr.Merged { // who closed it?
+		if pr.State != "open" && !pr.Merged && want != "" { // who closed it?
 			if _, events, err = g.told(ctx, pr.Number); err != nil {
 				return nil, err
 			}

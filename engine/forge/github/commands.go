@@ -35,6 +35,9 @@ func (g *GitHub) Commands(ctx context.Context, id string) ([]forge.Comment, erro
 	if err != nil {
 		return nil, err
 	}
+	if s, now := g.seenNow(n); now && s.quiet {
+		return nil, nil
+	}
 	me, err := g.whoAmI(ctx)
 	if err != nil {
 		return nil, err

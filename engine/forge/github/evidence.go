@@ -100,6 +100,7 @@ func (g *GitHub) statusEvidence(ctx context.Context, me identity, pr *gh.PullReq
 	if s.GetCreatedAt().IsZero() {
 		return time.Time{}, fmt.Errorf("%w: GitHub gave no time of the status", forge.ErrIncomplete)
 	}
+	g.sees(pr, sight{head: head})
 	return s.GetCreatedAt().Time, nil
 }
 
@@ -133,6 +134,7 @@ func (g *GitHub) checkEvidence(ctx context.Context, me identity, pr *gh.PullRequ
 	if r.GetStartedAt().IsZero() {
 		return time.Time{}, fmt.Errorf("%w: GitHub gave no time of the check", forge.ErrIncomplete)
 	}
+	g.sees(pr, sight{head: head, run: r})
 	return r.GetStartedAt().Time, nil
 }
 

@@ -93,11 +93,13 @@ type GitHub struct {
 	mu   sync.Mutex
 	me   *identity
 	bots map[int64]int64 // the account of an App that made a check run, by its id
-	// By pull request: what was read, whether nothing has changed since, and what
-	// was published.
+	// By pull request: what was read, whether nothing has changed since, what was
+	// published, what was seen for the first time just now, and which head git has.
 	readings map[int]reading
 	calm     map[int]bool
 	shows    map[int]show
+	fresh    map[int]sight
+	heads    map[int]string
 }
 
 // identity is who the engine is on GitHub.
@@ -134,6 +136,7 @@ func New(cfg Config) (*GitHub, error) {
 	g := &GitHub{cfg: cfg, remote: gitdb.Remote{URL: cfg.Git}}
 	g.bots = map[int64]int64{}
 	g.readings, g.calm, g.shows = map[int]reading{}, map[int]bool{}, map[int]show{}
+	g.fresh, g.heads = map[int]sight{}, map[int]string{}
 	if cfg.Tokens != nil {
 		g.remote.Token = cfg.Tokens.Token
 	}

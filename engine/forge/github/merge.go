@@ -36,6 +36,7 @@ func (g *GitHub) List(ctx context.Context, state review.State) ([]forge.PullRequ
 		return nil, err
 	}
 	var out []forge.PullRequest
+	var open []*gh.PullRequest
 	for _, pr := range list {
 		if got := pr.GetBase().GetRepo().GetID(); got != g.cfg.ID {
 			return nil, fmt.Errorf("list pull requests: %w: the repository is %d now, not %d", forge.ErrForbidden, got, g.cfg.ID)
@@ -50,20 +51,25 @@ func (g *GitHub) List(ctx context.Context, state review.State) ([]forge.PullRequ
 		if state == review.StateMerged && !pr.GetMerged() {
 			continue // who closed it costs a request
 		}
-		if one.State, err = g.listed(ctx, pr); err != nil {
+		if one.State, err = g.listed(ctx, pr, state); err != nil {
 			return nil, err
+		}
+		if one.State == review.StateOpen {
+			open = append(open, pr)
 		}
 		if state == "" || one.State == state {
 			out = append(out, one)
 		}
 	}
+	g.ahead(ctx, open)
 	slices.SortFunc(out, func(a, b forge.PullRequest) int { return strings.Compare(a.ID, b.ID) })
 	return slices.CompactFunc(out, func(a, b forge.PullRequest) bool { return a.ID == b.ID }), nil
 }
 
-// listed is the state of a pull request of a list; who closed it is asked for.
-func (g *GitHub) listed(ctx context.Context, pr *gh.PullRequest) (review.State, error) {
-	if pr.GetState() == "open" || pr.GetMerged() {
+// listed is the state of a pull request of a list; who closed it is asked for
+// where the list is to tell those apart.
+func (g *GitHub) listed(ctx context.Context, pr *gh.PullRequest, want review.State) (review.State, error) {
+	if pr.GetState() == "open" || pr.GetMerged() || want == "" {
 		return g.state(pr, nil), nil
 	}
 	events, err := g.events(ctx, pr.GetNumber())

@@ -38,6 +38,7 @@ func (g *GitHub) observe(ctx context.Context, id string) (review.Facts, error) {
 	}
 	var last error
 	for range tries {
+		g.sawBefore(n)
 		pr, err := g.pull(ctx, n)
 		if err != nil {
 			return review.Facts{}, err

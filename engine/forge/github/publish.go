@@ -46,17 +46,27 @@ func (g *GitHub) publish(ctx context.Context, n int, report forge.Report) error 
 	if err != nil {
 		return err
 	}
-	old, err := g.ownComment(ctx, me, n)
-	if err != nil {
-		return err
+	defer g.sawBefore(n)
+	now, first := g.seenNow(n)
+	first = first && now.head == report.Head
+	var old *gh.IssueComment
+	if !first || !now.quiet || pr.Comments == nil || pr.GetComments() != 0 {
+		if old, err = g.ownComment(ctx, me, n); err != nil {
+			return err
+		}
 	}
 	memory, err := g.comment(ctx, n, old, report)
 	if err != nil {
 		return err
 	}
-	if me.appID != 0 {
+	switch {
+	case me.appID != 0 && first:
+		err = g.showRun(ctx, []*gh.CheckRun{now.run}, report)
+	case me.appID != 0:
 		err = g.check(ctx, me, report)
-	} else {
+	case first:
+		err = g.putStatus(ctx, report)
+	default:
 		err = g.status(ctx, me, report)
 	}
 	if err != nil || report.State == "" {
@@ -68,9 +78,8 @@ func (g *GitHub) publish(ctx context.Context, n int, report forge.Report) error 
 // around does what only helps people: the label and the requests for review.
 // Whatever of it fails is told of and holds nothing up.
 func (g *GitHub) around(ctx context.Context, me identity, pr *gh.PullRequest, old *gh.IssueComment, memory forge.Memory, report forge.Report) error {
-	notes := g.label(ctx, pr, report.State)
-	refused, more := g.ask(ctx, pr, memory.Refused, report)
-	notes = append(notes, more...)
+	refused, notes := g.ask(ctx, pr, memory.Refused, report) // first: a label is an event, and they are read here
+	notes = append(g.label(ctx, pr, report.State), notes...)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -146,8 +155,7 @@ func shown(r forge.Report) (state, conclusion, line string) {
 }
 
 func (g *GitHub) status(ctx context.Context, me identity, report forge.Report) error {
-	state, _, line := shown(report)
-	line = shorten(forge.OneLine(line))
+	state, line := statusOf(report)
 	list, err := linked("read statuses", func(o gh.ListOptions) ([]*gh.RepoStatus, *gh.Response, error) {
 		return g.client.Repositories.ListStatuses(ctx, g.cfg.Owner, g.cfg.Name, report.Head, &o)
 	})
@@ -163,7 +171,17 @@ func (g *GitHub) status(ctx context.Context, me identity, report forge.Report) e
 		}
 		break // another one, or somebody else's forgery: say it again
 	}
-	_, _, err = g.client.Repositories.CreateStatus(ctx, g.cfg.Owner, g.cfg.Name, report.Head, &gh.RepoStatus{
+	return g.putStatus(ctx, report)
+}
+
+func statusOf(report forge.Report) (state, line string) {
+	state, _, line = shown(report)
+	return state, shorten(forge.OneLine(line))
+}
+
+func (g *GitHub) putStatus(ctx context.Context, report forge.Report) error {
+	state, line := statusOf(report)
+	_, _, err := g.client.Repositories.CreateStatus(ctx, g.cfg.Owner, g.cfg.Name, report.Head, &gh.RepoStatus{
 		State: gh.String(state), Context: gh.String(g.checkName()), Description: gh.String(line),
 	})
 	return apiErr("put a status on the head", err)
@@ -179,11 +197,17 @@ func shorten(line string) string {
 }
 
 func (g *GitHub) check(ctx context.Context, me identity, report forge.Report) error {
-	_, conclusion, line := shown(report)
 	runs, err := g.checkRuns(ctx, me, report.Head)
 	if err != nil {
 		return err
 	}
+	return g.showRun(ctx, runs, report)
+}
+
+// showRun shows how a pull request stands in the newest of the engine's check runs
+// on the head, or in a new one where there is none.
+func (g *GitHub) showRun(ctx context.Context, runs []*gh.CheckRun, report forge.Report) error {
+	_, conclusion, line := shown(report)
 	text := forge.Cut(cmp.Or(report.Why, report.Markdown), maxComment)
 	out := &gh.CheckRunOutput{Title: gh.String(shorten(forge.OneLine(line))), Summary: gh.String(text)}
 	status := "completed"
@@ -195,7 +219,7 @@ func (g *GitHub) check(ctx context.Context, me identity, report forge.Report) er
 		if conclusion != "" {
 			o.Conclusion = gh.String(conclusion)
 		}
-		_, _, err = g.client.Checks.CreateCheckRun(ctx, g.cfg.Owner, g.cfg.Name, o)
+		_, _, err := g.client.Checks.CreateCheckRun(ctx, g.cfg.Owner, g.cfg.Name, o)
 		return apiErr("put a check on the head", err)
 	}
 	newest := runs[0]
@@ -211,6 +235,6 @@ func (g *GitHub) check(ctx context.Context, me identity, report forge.Report) er
 	if conclusion != "" {
 		o.Conclusion = gh.String(conclusion)
 	}
-	_, _, err = g.client.Checks.UpdateCheckRun(ctx, g.cfg.Owner, g.cfg.Name, newest.GetID(), o)
+	_, _, err := g.client.Checks.UpdateCheckRun(ctx, g.cfg.Owner, g.cfg.Name, newest.GetID(), o)
 	return apiErr("update the check", err)
 }
