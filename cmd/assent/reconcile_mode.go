@@ -44,6 +44,9 @@ func writeMode(out io.Writer, c reconcile.Connection) {
 type modeTeller map[resource.Name]string
 
 func (m modeTeller) write(out io.Writer, c reconcile.Connection) {
+	if c.Busy {
+		return // nothing of it is known yet
+	}
 	var b strings.Builder
 	writeMode(&b, c)
 	if text := b.String(); text != m[c.Name] {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/assent-dev/assent/engine/plan"
@@ -57,10 +58,11 @@ func (l *roundLog) made(rep reconcile.Report, err error) {
 	case trouble == "" && l.last != "":
 		l.log.Info("what was left undone is done")
 	}
-	if !l.first && trouble == "" {
+	busy := slices.ContainsFunc(rep.Connections, func(c reconcile.Connection) bool { return c.Busy })
+	if !l.first && trouble == "" && !busy {
 		l.log.Info("the first round ended well", "connections", len(rep.Connections), "changes", rep.Changes(), "took", rep.Took.Round(time.Millisecond).String())
 	}
-	l.first, l.last = true, trouble
+	l.first, l.last = l.first || !busy, trouble
 }
 
 // connection tells of one connection.

@@ -104,7 +104,7 @@ func (r *Reconciler) Drift(ctx context.Context, names ...resource.Name) (DriftRe
 			rd.targets = append(rd.targets, &target{connection: c})
 		}
 	}
-	r.read(ctx, rd)
+	r.read(ctx, rd, nil)
 	rd.wish = grant.Desired(rd.withFound(), rd.custody.Approvals, rd.report.At)
 	for _, t := range rd.targets {
 		r.checkTarget(ctx, rd, t)

@@ -16,8 +16,6 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/diag"
 	"github.com/assent-dev/assent/engine/gitdb"
@@ -51,8 +49,11 @@ type Reconciler struct {
 	// HighWater is the file that remembers how far main and ledger had come.
 	HighWater string
 	// Patience is how long one platform may take to be read, and again to be
-	// changed, before the round goes on without it; a minute unless stated.
+	// changed, before it is given up for the time; a minute unless stated.
 	Patience time.Duration
+	// Lag is how long a round of Run waits for one platform before it goes on
+	// without it; two seconds unless stated.
+	Lag time.Duration
 	// OnRound is told of every round of Run.
 	OnRound func(Report, error)
 	// Wake makes Run look at once, whenever it can be received from; nil for never.
@@ -84,6 +85,7 @@ type Connection struct {
 	Unknown    string               `json:"unknown,omitempty"` // why it could not be observed
 	Code       platform.Code        `json:"code,omitempty"`
 	Hint       string               `json:"hint,omitempty"` // the next step, for a person
+	Busy       bool                 `json:"busy,omitempty"` // work on it goes on beside the rounds, and reports by itself
 	Foreign    []platform.Foreign   `json:"foreign,omitempty"`
 	Account    []platform.Finding   `json:"account,omitempty"`    // what is wrong with the engine's own account
 	Statements []platform.Statement `json:"statements,omitempty"` // of a plan
@@ -166,6 +168,8 @@ type round struct {
 	targets  []*target
 	plan     plan.Plan
 	observed []plan.Observed
+	// part says that the round is the rest of an earlier one, for one connection.
+	part bool
 	// ledgerHolds says that the ledger verifies and has only grown. Where it does
 	// not, nothing is appended to it.
 	ledgerHolds bool
@@ -188,7 +192,13 @@ type target struct {
 	found      []*resource.DataSource // what no file declares, to be opened all the same
 	account    []platform.Finding     // of the engine's own account
 	err        error
+	read       work          // opening and reading; what is above is its own until it is over
+	applied    work          // changing, and the outcomes likewise
+	took       time.Duration // of reading
+	ahead      string        // why the platform knows another ledger than ours
+	busy       bool          // an earlier round's work on it is not over
 	outcomes   []platform.Outcome
+	applyErr   error
 	survey     platform.Survey // for drift, where the platform can tell
 	surveyed   bool
 }
@@ -196,7 +206,7 @@ type target struct {
 // Plan works out what a round would do and the statements it would run, and
 // changes nothing.
 func (r *Reconciler) Plan(ctx context.Context) (Report, error) {
-	rd, err := r.prepare(ctx)
+	rd, err := r.prepare(ctx, nil)
 	if err != nil {
 		return Report{}, err
 	}
@@ -216,15 +226,20 @@ func (r *Reconciler) Plan(ctx context.Context) (Report, error) {
 	return rd.report, nil
 }
 
-// Once makes one round. The report tells what was done even when the error is
-// not nil; what failed is tried again in the next round.
+// Once makes one round, and waits for every platform. The report tells what was
+// done even when the error is not nil; what failed is tried again in the next round.
 func (r *Reconciler) Once(ctx context.Context) (Report, error) {
-	rd, err := r.prepare(ctx)
+	return r.once(ctx, nil)
+}
+
+func (r *Reconciler) once(ctx context.Context, l *lanes) (Report, error) {
+	rd, err := r.prepare(ctx, l)
 	if err != nil {
 		return Report{}, err
 	}
 	defer rd.close()
-	if err := r.apply(ctx, rd); err != nil {
+	r.apply(ctx, rd, l)
+	if err := ctx.Err(); err != nil {
 		return rd.report, err
 	}
 	if err := r.record(ctx, rd); err != nil {
@@ -242,12 +257,38 @@ func (rd *round) close() {
 }
 
 // prepare reads everything, then works out the plan.
-func (r *Reconciler) prepare(ctx context.Context) (*round, error) {
+func (r *Reconciler) prepare(ctx context.Context, l *lanes) (*round, error) {
 	rd, settings, err := r.ground(ctx)
 	if err != nil {
 		return nil, err
 	}
-	r.observe(ctx, rd)
+	for c := range resource.Of[*resource.Connection](rd.set) {
+		rd.targets = append(rd.targets, l.target(c))
+	}
+	r.read(ctx, rd, l)
+	r.judge(ctx, rd, settings, l)
+	return rd, nil
+}
+
+// judge works out the plan from what was read.
+func (r *Reconciler) judge(ctx context.Context, rd *round, settings *resource.Repository, l *lanes) {
+	l.remind(rd)
+	for _, t := range rd.targets {
+		t.refuseAccount()
+		r.checkTarget(ctx, rd, t)
+		rd.observed = append(rd.observed, observedOf(rd, t))
+		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Mode: t.connection.Furthest(), Discovered: t.discovered(), Foreign: t.state.Foreign, Account: t.account}
+		switch {
+		case t.busy:
+			l.tell(&c)
+		case t.err != nil:
+			c.unknown(t.err)
+		}
+		rd.report.Connections = append(rd.report.Connections, c)
+	}
+	if !rd.part {
+		rd.report.Connections = append(rd.report.Connections, abandoned(rd)...)
+	}
 	rd.set = rd.withFound()
 	rd.wish = grant.Desired(rd.set, rd.custody.Approvals, rd.report.At)
 	rd.report.Prevented, rd.report.Findings = rd.wish.Prevented, rd.custody.Findings
@@ -256,60 +297,6 @@ func (r *Reconciler) prepare(ctx context.Context) (*round, error) {
 		rd.report.Next = next
 	}
 	r.compute(rd, settings.Spec.Limits.MassRevocation)
-	return rd, nil
-}
-
-const maxParallel = 8
-
-// observe opens and reads every connection, side by side, in whatever mode.
-func (r *Reconciler) observe(ctx context.Context, rd *round) {
-	for c := range resource.Of[*resource.Connection](rd.set) {
-		rd.targets = append(rd.targets, &target{connection: c})
-	}
-	r.read(ctx, rd)
-	for _, t := range rd.targets {
-		t.refuseAccount()
-		r.checkTarget(ctx, rd, t)
-		rd.observed = append(rd.observed, observedOf(rd, t))
-		c := Connection{Name: t.connection.Ref().Name, Platform: t.connection.Spec.Platform, Mode: t.connection.Furthest(), Discovered: t.discovered(), Foreign: t.state.Foreign, Account: t.account}
-		if t.err != nil {
-			c.unknown(t.err)
-		}
-		rd.report.Connections = append(rd.report.Connections, c)
-	}
-	rd.report.Connections = append(rd.report.Connections, abandoned(rd)...)
-}
-
-// read opens and reads the targets side by side; each keeps its own error.
-func (r *Reconciler) read(ctx context.Context, rd *round) {
-	var g errgroup.Group
-	g.SetLimit(maxParallel)
-	for _, t := range rd.targets {
-		g.Go(func() error {
-			ctx, cancel := r.patience(ctx)
-			defer cancel()
-			opened, err := r.Open(ctx, t.connection)
-			if err != nil {
-				t.err = err // and what came with it is not a platform
-				return nil
-			}
-			t.platform = opened
-			if t.state, t.err = opened.Observe(ctx); t.err == nil {
-				t.account, t.err = selfAudit(ctx, opened)
-			}
-			t.discover(ctx, rd)
-			return nil
-		})
-	}
-	_ = g.Wait() // each worker keeps its own error
-}
-
-func (r *Reconciler) patience(ctx context.Context) (context.Context, context.CancelFunc) {
-	limit := r.Patience
-	if limit <= 0 {
-		limit = time.Minute
-	}
-	return context.WithTimeout(ctx, limit)
 }
 
 // abandoned are the connections with grants of ours that main does not let us
@@ -354,8 +341,9 @@ func (r *Reconciler) checkTarget(ctx context.Context, rd *round, t *target) {
 	}
 	seen := ledger.Mark{Seq: t.state.Mark.Seq, Digest: ledger.Digest(t.state.Mark.Digest)}
 	if err := r.Ledger.CheckHighWater(ctx, ledger.HighWater{Ledger: seen}); err != nil {
+		t.ahead = fmt.Sprintf("%s has seen another ledger, up to record %d: fetch it, or find out who rolled it back: %v", name, seen.Seq, err)
 		rd.ledgerHolds = false
-		rd.freeze("%s has seen another ledger, up to record %d: fetch it, or find out who rolled it back: %v", name, seen.Seq, err)
+		rd.freeze("%s", t.ahead)
 	}
 }
 
@@ -424,58 +412,4 @@ func (rd *round) desired() plan.Desired {
 		d.Applied[key] = true
 	}
 	return d
-}
-
-// apply carries the plan out, platforms side by side and each in order.
-func (r *Reconciler) apply(ctx context.Context, rd *round) error {
-	errs := make([]error, len(rd.targets))
-	var g errgroup.Group
-	g.SetLimit(maxParallel)
-	mark := platform.Mark{Seq: rd.custody.Head.Seq, Digest: string(rd.custody.Head.Digest)}
-	for i, t := range rd.targets {
-		changes := rd.plan.For(t.connection.Ref().Name)
-		if len(changes) == 0 {
-			continue
-		}
-		if t.platform == nil || platform.CodeOf(t.err) == platform.NotOurs {
-			rd.report.Connections[i].Steps = unreached(changes, t.err)
-			continue
-		}
-		mark := mark
-		if !rd.ledgerHolds {
-			mark = t.state.Mark // a ledger that does not hold is nothing to remember
-		}
-		g.Go(func() error {
-			ctx, cancel := r.patience(ctx)
-			defer cancel()
-			t.outcomes, errs[i] = t.platform.Apply(ctx, platform.Batch{Changes: changes, Mark: mark})
-			return nil
-		})
-	}
-	_ = g.Wait() // each worker keeps its own error
-	for i, t := range rd.targets {
-		c := &rd.report.Connections[i]
-		for _, o := range t.outcomes {
-			c.Steps = append(c.Steps, Step{Change: o.Change, Status: o.Status, Code: o.Code, Detail: o.Detail})
-		}
-		if errs[i] != nil && len(t.outcomes) == 0 {
-			c.Steps = unreached(rd.plan.For(c.Name), errs[i])
-		}
-		if errs[i] != nil && c.Unknown == "" {
-			c.unknown(errs[i])
-		}
-		for j := range c.Steps {
-			c.Steps[j].LateSeconds = rd.lateness(c.Steps[j].Change)
-		}
-	}
-	return ctx.Err()
-}
-
-// unreached are changes that are due where nothing can be changed now.
-func unreached(changes []plan.Change, err error) []Step {
-	var out []Step
-	for _, c := range changes {
-		out = append(out, Step{Change: c, Status: platform.Failed, Code: platform.CodeOf(err), Detail: "it is tried again in the next round"})
-	}
-	return out
 }

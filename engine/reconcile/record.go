@@ -193,7 +193,7 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 		}
 	}
 	for _, c := range rd.report.Connections {
-		if c.Code == CodeAbandoned {
+		if c.Code == CodeAbandoned { // in a part there is none
 			add(ledger.Subject{Connection: string(c.Name)}, string(c.Code), "%s", c.Unknown)
 		}
 	}
@@ -208,6 +208,9 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 				add(subject, string(o.Code), "%s", audit.Failing(*o.Change.Grant, o.Detail))
 			}
 		}
+	}
+	if rd.part {
+		return out, ctx.Err() // the round itself tells the rest
 	}
 	for _, f := range rd.custody.Findings {
 		if f.Code != audit.CodeOtherRules {

@@ -25,28 +25,62 @@ func (r *Reconciler) Run(ctx context.Context, pace Pace) error {
 		pace.Retry = 5 * time.Second
 	}
 	inRound, cancel := graced(ctx, pace.Grace)
-	defer cancel()
+	l := newLanes(r.Lag)
+	defer func() {
+		l.wait(inRound)
+		cancel()
+		l.wg.Wait()
+	}()
 	for {
 		began := r.Now()
-		report, err := r.Once(inRound)
+		report, err := r.once(inRound, l)
 		report.Took = r.Now().Sub(began)
 		if inRound.Err() != nil {
 			return ctx.Err()
 		}
-		if r.OnRound != nil {
-			r.OnRound(report, err)
+		r.tell(report, err)
+		if err := r.rest(ctx, pace, l, report, err); err != nil {
+			return err
 		}
-		if ctx.Err() != nil {
-			return ctx.Err()
+	}
+}
+
+func (r *Reconciler) tell(report Report, err error) {
+	if r.OnRound != nil {
+		r.OnRound(report, err)
+	}
+}
+
+// rest waits until the next round is due, and hears meanwhile of what ended in
+// the lanes.
+func (r *Reconciler) rest(ctx context.Context, pace Pace, l *lanes, report Report, err error) error {
+	due := r.Now().Add(pace.wait(report, err, r.Now()))
+	hear := func() {
+		for _, p := range l.take() {
+			report = report.with(p)
+			r.tell(report, p.err)
+			if again := r.Now().Add(pace.wait(report, p.err, r.Now())); again.Before(due) {
+				due = again
+			}
 		}
-		timer := time.NewTimer(pace.wait(report, err, r.Now()))
+	}
+	for {
+		timer := time.NewTimer(due.Sub(r.Now()))
 		select {
 		case <-ctx.Done():
 			timer.Stop()
+			hear()
 			return ctx.Err()
 		case <-timer.C:
+			hear()
+			return nil
 		case <-r.Wake:
 			timer.Stop()
+			hear()
+			return nil
+		case <-l.ready:
+			timer.Stop()
+			hear()
 		}
 	}
 }
