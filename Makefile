@@ -130,6 +130,7 @@ fuzz: ## every fuzz target for FUZZTIME (10s) each
 bench: ## every benchmark, BENCHTIME (1x) each
 	$(GO) test -run '^$$' -bench . -benchtime $(BENCHTIME) -benchmem -timeout $(TIMEOUT) ./...
 
+# ASSENT_BENCH_ONLY measures a part: objects, repair or people, some with commas.
 # The peers that are measured beside psql and Ansible, where these name a binary:
 # ASSENT_BENCH_LDAP2PG, ASSENT_BENCH_PGBEDROCK, ASSENT_BENCH_TERRAFORM.
 .PHONY: bench-platforms

@@ -119,12 +119,15 @@ func diff(desired Desired, o Observed) []Change {
 	wanted, wantedKeys := grantsOf(desired.State, o.Connection)
 	had, hadKeys := grantsOf(o.State, o.Connection)
 	wantedRoles, hadRoles := rolesOf(desired.State, o.Connection), rolesOf(o.State, o.Connection)
-	places := placesOf(wanted)
+	var places map[place]grant.Grant
 	var out []Change
 	for _, key := range hadKeys {
-		g := had[key]
 		if _, ok := wanted[key]; !ok {
+			g := had[key]
 			reason := lossReason(desired, g)
+			if places == nil {
+				places = placesOf(wanted)
+			}
 			if to, ok := places[placeOf(g)]; ok && reason == ReasonWithdrawn && !losesObject(hadRoles[g.RoleKey], wantedRoles[to.RoleKey]) {
 				reason = ReasonMoved
 			}
@@ -151,16 +154,21 @@ func diff(desired Desired, o Observed) []Change {
 		out = append(out, c)
 	}
 	for _, key := range wantedKeys {
-		g := wanted[key]
+		want := wanted[key]
 		prior, ok := had[key]
-		switch {
-		case !ok && desired.Applied[key]:
-			out = append(out, Change{Action: Allow, Reason: ReasonDrift, Grant: &g})
-		case !ok:
-			out = append(out, Change{Action: Allow, Reason: ReasonApproved, Grant: &g})
-		case !prior.NotAfter.Equal(g.NotAfter) || !slices.Equal(prior.Requests, g.Requests):
-			out = append(out, Change{Action: Extend, Reason: ReasonApproved, Grant: &g, PriorGrant: &prior})
+		if ok && prior.NotAfter.Equal(want.NotAfter) && slices.Equal(prior.Requests, want.Requests) {
+			continue
 		}
+		g := want // copied for the change alone
+		c := Change{Action: Allow, Reason: ReasonApproved, Grant: &g}
+		switch {
+		case ok:
+			before := prior
+			c.Action, c.PriorGrant = Extend, &before
+		case desired.Applied[key]:
+			c.Reason = ReasonDrift
+		}
+		out = append(out, c)
 	}
 	slices.SortFunc(out, compareChanges)
 	return out

@@ -17,7 +17,7 @@ func (s *snapshot) spread() {
 	type result struct {
 		acl    []access
 		direct map[string]*held
-		lists  []*relations
+		roles  []string
 	}
 	known := map[string]*result{}
 	var sign []byte
@@ -32,13 +32,14 @@ func (s *snapshot) spread() {
 			res = &result{}
 			res.acl, res.direct = s.accessOf(r)
 			known[string(sign)] = res
-			for role := range res.direct {
-				res.lists = append(res.lists, s.holder(role))
-			}
+			res.roles = keys(res.direct)
 		}
 		r.acl, r.direct, r.shared = res.acl, res.direct, true
-		for _, l := range res.lists {
-			l.list = append(l.list, r)
+		for _, role := range res.roles {
+			if r.listed[role] == nil {
+				l := s.holder(role)
+				l.list = append(l.list, r)
+			}
 		}
 	}
 }

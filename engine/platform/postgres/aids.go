@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -100,8 +101,10 @@ func (s *snapshot) readAids(ctx context.Context, tx pgx.Tx, w *wanted) error {
 // roleOIDs are the object ids of the roles in our namespace.
 func (s *snapshot) roleOIDs() []uint32 {
 	var oids []uint32
-	for _, r := range s.roles {
-		oids = append(oids, r.oid)
+	for name, r := range s.roles {
+		if strings.HasPrefix(name, "assent_") {
+			oids = append(oids, r.oid)
+		}
 	}
 	slices.Sort(oids)
 	return oids

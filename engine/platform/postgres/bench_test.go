@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -72,8 +73,14 @@ func TestBenchPlatforms(t *testing.T) {
 	}
 	needPsql(t)
 	b := &bench{t: t, rounds: fromEnv("ASSENT_BENCH_ROUNDS", 3), full: fromEnv("ASSENT_BENCH_DECLARATIONS", 10_000)}
-	b.objects()
-	t.Run("memberships", func(t *testing.T) { b.memberships(newLoad(t, 1)) })
+	if b.wants("objects") {
+		b.objects()
+	} else if b.wants("repair") {
+		t.Run("repair", func(t *testing.T) { b.repair(b.applies(newLoad(t, b.full/10), false)) })
+	}
+	if b.wants("people") {
+		t.Run("people", func(t *testing.T) { b.memberships(newLoad(t, 1)) })
+	}
 	var lines []string
 	missed := 0
 	for _, r := range b.rows {
@@ -86,6 +93,17 @@ func TestBenchPlatforms(t *testing.T) {
 	if missed > 0 {
 		t.Errorf("%d goals missed", missed)
 	}
+}
+
+// wants reports whether rows are measured: all are, or those that
+// ASSENT_BENCH_ONLY lists, of objects, repair (which is among these) and people.
+func (b *bench) wants(rows string) bool {
+	only := os.Getenv("ASSENT_BENCH_ONLY")
+	return only == "" || slices.Contains(strings.Split(only, ","), rows)
+}
+
+func (b *bench) repair(m measured) {
+	b.add(benchRow{what: "repair of 1 % drift", against: "a no-op", ours: m.repair, theirs: m.noop, limit: 3, cost: m.repairCost})
 }
 
 func fromEnv(name string, otherwise int) int {
@@ -120,7 +138,7 @@ func (b *bench) objects() {
 	b.add(benchRow{what: "first apply of " + n + " declarations", against: "psql -1, single grants", ours: large.apply, theirs: large.singles, limit: 0.33, cost: large.applyCost})
 	b.add(benchRow{what: "first apply of " + n + " declarations", against: "psql, 100 tables x 10 roles a statement", ours: large.apply, theirs: large.batches, limit: 2, cost: large.applyCost})
 	b.add(benchRow{what: "no-op of " + n + " declarations", against: "the aclexplode query", ours: large.noop, theirs: large.query, limit: 4, cost: large.noopCost})
-	b.add(benchRow{what: "repair of 1 % drift", against: "a no-op", ours: large.repair, theirs: large.noop, limit: 3, cost: large.repairCost})
+	b.repair(large)
 	b.add(benchRow{what: "apply, ten times the declarations", against: "a tenth of them", ours: large.apply, theirs: small.apply, limit: 12, cost: small.applyCost})
 	b.add(benchRow{what: "no-op, ten times the declarations", against: "a tenth of them", ours: large.noop, theirs: small.noop, limit: 12, cost: small.noopCost})
 	b.add(benchRow{what: "application's p99 during the apply", against: "its p99 when idle", ours: large.busyP99, theirs: large.idleP99, limit: 5})

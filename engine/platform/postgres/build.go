@@ -8,6 +8,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/platform"
+	"github.com/assent-dev/assent/engine/resource"
 )
 
 // builder turns changes into statements, for Preview and Apply alike. It reads
@@ -27,6 +28,11 @@ type builder struct {
 	// lost are the roles that hold what another grantor has to close, with the
 	// fault where they should not: see keepLost.
 	lost map[string]*fault
+	// requests are those that requestsOf wrote last.
+	requests struct {
+		refs []resource.Ref
+		text string
+	}
 }
 
 func (b *builder) touch(role, account string) {

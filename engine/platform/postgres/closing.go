@@ -22,9 +22,10 @@ type lost struct {
 func (s *snapshot) lostOf(body grant.Role) []lost {
 	name := s.roleName(body.RoleKey)
 	var out []lost
-	for _, o := range body.Objects {
-		if r := s.rels[relName{o.Path[1], o.Path[2]}]; r != nil && !o.Masked() && s.usable(name, r.schema) {
-			if l := s.lostObject(body, r, o); len(l.statements) > 0 {
+	for i := range body.Objects {
+		o := &body.Objects[i]
+		if r := s.table(o); r != nil && len(r.acl) > 0 && !o.Masked() && s.usable(name, r.schema) {
+			if l := s.lostObject(name, body, r, *o); len(l.statements) > 0 {
 				out = append(out, l)
 			}
 		}
@@ -32,8 +33,10 @@ func (s *snapshot) lostOf(body grant.Role) []lost {
 	return out
 }
 
-func (s *snapshot) lostObject(body grant.Role, r *relation, o grant.Object) lost {
-	name := s.roleName(body.RoleKey)
+func (s *snapshot) lostObject(name string, body grant.Role, r *relation, o grant.Object) lost {
+	if !slices.ContainsFunc(r.acl, func(a access) bool { return a.grantee == name }) {
+		return lost{}
+	}
 	h, open, privs := r.held(name), map[string]bool{}, columnPrivileges(body.Writes(o))
 	if body.Writes(o) {
 		privs = append(privs, "DELETE")
@@ -97,6 +100,7 @@ func (s *snapshot) keepLost(want, can grant.Role, lack *fault) (grant.Role, *fau
 	if len(texts) == 0 {
 		return body, nil
 	}
+	body.Objects = slices.Clone(body.Objects)
 	slices.SortStableFunc(body.Objects, grant.Object.Compare)
 	more := ""
 	if n := len(texts); n > maxListed {

@@ -142,6 +142,15 @@ func (l *columnList) is(name func(int) string) bool {
 	return true
 }
 
+// columns is what a role holds that was granted privileges on listed columns alone.
+func (w *wants) columns(privs []string, list *columnList) *held {
+	h := nothing
+	for _, priv := range privs {
+		h = w.with(h, access{priv: priv, columns: list.names})
+	}
+	return h
+}
+
 // with is what a role holds once it is granted something more.
 func (w *wants) with(h *held, a access) *held {
 	k := wantKey{h: h, priv: a.priv}
@@ -178,19 +187,20 @@ func (r *relation) sets(role string, h *held) {
 }
 
 // heldBy are the relations on which a role holds anything by our hand, in order.
-func (s *snapshot) heldBy(role string) []relName {
+func (s *snapshot) heldBy(role string) []*relation {
 	holders := s.holders[role]
 	if holders == nil {
 		return nil
 	}
-	out := make([]relName, 0, len(holders.list))
+	out := make([]*relation, 0, len(holders.list))
 	for _, r := range holders.list {
-		if s.rels[r.relName] == r && !r.direct[role].empty() {
-			out = append(out, r.relName)
+		if !r.gone && !r.direct[role].empty() {
+			out = append(out, r)
 		}
 	}
-	if !slices.IsSortedFunc(out, relName.compare) {
-		slices.SortFunc(out, relName.compare)
+	inOrder := func(a, b *relation) int { return a.compare(b.relName) }
+	if !slices.IsSortedFunc(out, inOrder) {
+		slices.SortFunc(out, inOrder)
 	}
 	return slices.Compact(out)
 }

@@ -87,32 +87,42 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 		body = b.body
 		booked = booked && b.oid == s.roles[name].oid
 	}
-	wanted := s.wanted(body)
+	aims := s.aims(body)
+	use := uses{s: s, role: name}
 	var altered []platform.Alteration
 	tell := func(path []string, what string) {
 		altered = append(altered, platform.Alteration{Role: key, Path: path, What: what})
 	}
-	for _, o := range body.Objects {
-		seen, what := s.seenObject(name, body, o, wanted)
-		if seen != nil {
+	whole := true // so far all is as the books say, and nothing was copied
+	for i := range body.Objects {
+		o := &body.Objects[i]
+		seen, what := s.seenObject(&use, body, o, &aims[i])
+		if seen != o && whole {
+			whole, out.Objects = false, slices.Clone(body.Objects[:i])
+		}
+		if seen != nil && !whole {
 			out.Objects = append(out.Objects, *seen)
 		}
 		if what != "" {
 			tell(o.Path, what)
 		}
 	}
-	for _, at := range s.heldBy(name) {
-		if wanted[at] == nil {
-			out.Objects = append(out.Objects, s.extraObject(at, name))
+	if whole && len(body.Objects) > 0 {
+		out.Objects = slices.Clip(body.Objects)
+	}
+	for _, r := range s.heldBy(name) {
+		if s.aimed(r) == nil {
+			out.Objects = append(out.Objects, s.extraObject(r, name))
 		}
 	}
-	if what := s.altered(key, body, booked, wanted); len(what) > 0 {
+	if what := s.altered(key, body, booked, aims); len(what) > 0 {
 		out.Objects = append(out.Objects, grant.Object{Path: []string{s.database, "", name}, Kind: grant.AlteredRole})
 		for _, w := range what {
 			tell(nil, w)
 		}
 	}
 	if !slices.IsSortedFunc(out.Objects, grant.Object.Compare) {
+		out.Objects = slices.Clone(out.Objects)
 		slices.SortStableFunc(out.Objects, grant.Object.Compare)
 	}
 	return out, altered
@@ -121,38 +131,39 @@ func (s *snapshot) seenRole(key grant.RoleKey) (grant.Role, []platform.Alteratio
 // seenObject is one object of the books, as it really is: the same where
 // nothing deviates, with the columns that are really open and what deviates
 // where something does, and nil where nothing is open.
-func (s *snapshot) seenObject(name string, body grant.Role, o grant.Object, wanted map[relName]*held) (seen *grant.Object, what string) {
-	at := relName{o.Path[1], o.Path[2]}
-	base := s.rels[at]
+func (s *snapshot) seenObject(use *uses, body grant.Role, o *grant.Object, a *aim) (seen *grant.Object, what string) {
+	name, base := use.role, a.rel
 	if o.Masked() {
-		v := relName{body.SchemaName(), viewName(o.Path)}
-		if s.unread[v] {
-			return &o, "" // neither missing nor gone: see State.Unknown
+		if s.unread[a.relName] {
+			return o, "" // neither missing nor gone: see State.Unknown
 		}
-		if what := s.maskedWrong(body, o, wanted[v]); what != "" && s.rels[v] == nil {
+		if what := s.maskedWrong(body, *o, a); what != "" && a.rel == nil {
 			return nil, what
 		} else if what != "" {
 			return &grant.Object{Path: o.Path, Kind: o.Kind}, what
 		}
-		return &o, ""
+		return o, ""
 	}
 	if base == nil {
 		return nil, "the table is gone"
 	}
-	if l := s.lostObject(body, base, o); len(l.statements) > 0 && s.usable(name, at.schema) {
-		if seen = &l.object; sameRole(grant.Role{Objects: []grant.Object{o}}, grant.Role{Objects: []grant.Object{*seen}}) {
-			seen.Columns = nil // the columns agree, whose grant it is does not
+	if len(base.acl) > 0 {
+		if l := s.lostObject(name, body, base, *o); len(l.statements) > 0 && use.usable(base.schema) {
+			if seen = &l.object; sameRole(grant.Role{Objects: []grant.Object{*o}}, grant.Role{Objects: []grant.Object{*seen}}) {
+				seen.Columns = nil // the columns agree, whose grant it is does not
+			}
+			return seen, "the engine's account can no longer close it: what the engine granted is " + strings.Fields(l.statements[0])[0] + "'s now"
 		}
-		return seen, "the engine's account can no longer close it: what the engine granted is " + strings.Fields(l.statements[0])[0] + "'s now"
 	}
-	if base.direct[name].empty() {
+	h := base.direct[name]
+	if h.empty() {
 		return nil, "the role's privileges on it were taken away"
 	}
-	if !s.usable(name, at.schema) {
-		return &grant.Object{Path: o.Path, Kind: o.Kind}, "the role may not use schema " + at.schema
+	if !use.usable(base.schema) {
+		return &grant.Object{Path: o.Path, Kind: o.Kind}, "the role may not use schema " + base.schema
 	}
-	if s.same(base.direct[name], wanted[at]) {
-		return &o, ""
+	if s.same(h, a.want) {
+		return o, ""
 	}
 	seen = &grant.Object{Path: o.Path, Kind: o.Kind, Columns: base.open(name)}
 	if slices.EqualFunc(seen.Columns, o.Columns, func(a, b grant.Column) bool { return a.Name == b.Name }) {
@@ -168,11 +179,9 @@ func (s *snapshot) usable(role, schemaName string) bool {
 
 // maskedWrong says what deviates on a masked object; nothing where it is exactly
 // as it should be.
-func (s *snapshot) maskedWrong(body grant.Role, o grant.Object, want *held) string {
+func (s *snapshot) maskedWrong(body grant.Role, o grant.Object, a *aim) string {
 	name, schemaName := s.roleName(body.RoleKey), body.SchemaName()
-	base := s.rels[relName{o.Path[1], o.Path[2]}]
-	at := relName{schemaName, viewName(o.Path)}
-	v := s.rels[at]
+	base, at, v := s.table(&o), a.relName, a.rel
 	view := "view " + at.schema + "." + at.name
 	switch {
 	case base == nil:
@@ -193,7 +202,7 @@ func (s *snapshot) maskedWrong(body grant.Role, o grant.Object, want *held) stri
 	switch {
 	case err != nil || !s.intact(v, name, digest(text)):
 		return view + " is not as we made it"
-	case !s.same(v.held(name), want):
+	case !s.same(v.held(name), a.want):
 		return "the role holds other privileges on " + view + " than it should"
 	case salted && !s.salted:
 		return "the owner of the views may not read the salt of its hashes"
@@ -209,9 +218,8 @@ func (s *snapshot) maskedWrong(body grant.Role, o grant.Object, want *held) stri
 
 // extraObject is a relation that a role of ours can reach by our own hand
 // though the books do not say so.
-func (s *snapshot) extraObject(at relName, role string) grant.Object {
-	r := s.rels[at]
-	return grant.Object{Path: []string{s.database, at.schema, at.name}, Kind: kindName(r.kind), Columns: r.open(role)}
+func (s *snapshot) extraObject(r *relation, role string) grant.Object {
+	return grant.Object{Path: []string{s.database, r.schema, r.name}, Kind: kindName(r.kind), Columns: r.open(role)}
 }
 
 // open are the columns that a role can select by our own hand, in table order.
@@ -228,7 +236,7 @@ func (r *relation) open(role string) []grant.Column {
 
 // altered says what has no place among objects: lost marks and books,
 // attributes, uses of schemas and options of memberships that are not ours.
-func (s *snapshot) altered(key grant.RoleKey, body grant.Role, booked bool, wanted map[relName]*held) []string {
+func (s *snapshot) altered(key grant.RoleKey, body grant.Role, booked bool, aims []aim) []string {
 	name := s.roleName(key)
 	r := s.roles[name]
 	var out []string
@@ -249,9 +257,11 @@ func (s *snapshot) altered(key grant.RoleKey, body grant.Role, booked bool, want
 			out = append(out, m.account+" is a member with other options than ours")
 		}
 	}
-	used := map[string]bool{}
-	for at := range wanted {
-		used[at.schema] = true
+	used, last := map[string]bool{}, ""
+	for i := range aims {
+		if schemaName := aims[i].schema; schemaName != last {
+			used[schemaName], last = true, schemaName
+		}
 	}
 	for _, n := range s.usesOf(name) {
 		if n.granted[name] && !used[n.name] {
@@ -263,7 +273,7 @@ func (s *snapshot) altered(key grant.RoleKey, body grant.Role, booked bool, want
 		return out
 	}
 	for _, at := range relNames(s.book.viewsOf[name]) {
-		if wanted[at] == nil {
+		if !aimsAt(aims, at) {
 			out = append(out, "view "+at.schema+"."+at.name+" is left over")
 		}
 	}

@@ -24,11 +24,12 @@ func (b *builder) provision(want grant.Role) (grant.Role, *fault, error) {
 	name := b.s.roleName(want.RoleKey)
 	b.group(want.RoleKey)
 	b.members(name)
-	b.closeRest(can)
+	aims := b.s.aims(can)
+	b.closeRest(name, aims)
 	if err := b.views(can); err != nil {
 		return can, lack, err
 	}
-	b.clear(can)
+	b.clear(can, aims)
 	b.aids(can)
 	b.ownerRest(can)
 	b.unuse(name, schemasOf(can))
@@ -55,25 +56,57 @@ func (s *snapshot) serve(want grant.Role) (grant.Role, *fault) {
 			worst = f
 		}
 	}
-	seen, w := map[relName]bool{}, s.withholding()
-	for _, o := range want.Objects {
-		kept, f := s.serveObject(o)
+	w := s.withholding(s.roleName(want.RoleKey))
+	var seen map[relName]bool // nil where nothing is listed twice
+	if !ascending(want) {
+		seen = map[relName]bool{}
+	}
+	whole := true // so far all can be done, and nothing was copied
+	leave := func(i int) {
+		if whole {
+			whole, can.Objects = false, slices.Clone(want.Objects[:i])
+		}
+	}
+	for i := range want.Objects {
+		o := &want.Objects[i]
+		kept, r, f := s.serveObject(o)
 		note(f)
 		if f != nil && len(kept.Columns) == 0 {
+			leave(i)
 			continue
 		}
-		at := relName{o.Path[1], o.Path[2]}
-		if seen[at] {
+		if seen[relName{o.Path[1], o.Path[2]}] {
 			note(faultf(platform.Unsupported, "%s is listed twice: list it once", dotted(o.Path)))
+			leave(i)
 			continue
 		}
-		seen[at] = true
-		if w.may(want, kept) {
-			can.Objects = append(can.Objects, kept)
+		if seen != nil {
+			seen[relName{o.Path[1], o.Path[2]}] = true
 		}
+		may := w.may(want, kept, r)
+		if !may || f != nil {
+			leave(i)
+		}
+		if may && !whole {
+			can.Objects = append(can.Objects, *kept)
+		}
+	}
+	if whole {
+		can.Objects = slices.Clip(want.Objects)
 	}
 	note(w.fault())
 	return can, worst
+}
+
+// ascending reports whether the objects of a role are in order and no path
+// comes twice.
+func ascending(r grant.Role) bool {
+	for i := 1; i < len(r.Objects); i++ {
+		if slices.Compare(r.Objects[i-1].Path, r.Objects[i].Path) >= 0 {
+			return false
+		}
+	}
+	return true
 }
 
 // gravity orders faults: what somebody has to correct, then a right that is
@@ -89,27 +122,31 @@ func gravity(f *fault) int {
 	}
 }
 
-func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
+// serveObject keeps of an object what its table has: all of it where there is
+// no fault.
+func (s *snapshot) serveObject(o *grant.Object) (*grant.Object, *relation, *fault) {
+	none := &grant.Object{}
 	if len(o.Path) != 3 {
-		return grant.Object{}, faultf(platform.Unsupported, "path %s is not database, schema and table: correct the data source", dotted(o.Path))
+		return none, nil, faultf(platform.Unsupported, "path %s is not database, schema and table: correct the data source", dotted(o.Path))
 	}
 	if o.Path[0] != s.database {
-		return grant.Object{}, faultf(platform.NoObject, "%s is not in database %s, which the connection reaches", dotted(o.Path), s.database)
+		return none, nil, faultf(platform.NoObject, "%s is not in database %s, which the connection reaches", dotted(o.Path), s.database)
 	}
-	for i, kind := range []string{"schema", "table"} {
-		if name := o.Path[i+1]; !nameable(name) {
-			return grant.Object{}, badName(kind, name)
-		}
-	}
-	r := s.rels[relName{o.Path[1], o.Path[2]}]
+	r := s.table(o)
 	if r == nil {
-		return grant.Object{}, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source", dotted(o.Path))
+		for i, kind := range []string{"schema", "table"} {
+			if name := o.Path[i+1]; !nameable(name) {
+				return none, nil, badName(kind, name)
+			}
+		}
+		return none, nil, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source", dotted(o.Path))
 	}
 	if r.owner == viewsRole {
-		return grant.Object{}, faultf(platform.Unsupported, "%s is a masked view of ours: name the table", dotted(o.Path))
+		return none, r, faultf(platform.Unsupported, "%s is a masked view of ours: name the table", dotted(o.Path))
 	}
-	if !o.Masked() && r.hasColumns(o) {
-		return o, nil
+	masked := o.Masked()
+	if !masked && r.hasColumns(o) {
+		return o, r, nil
 	}
 	kept := grant.Object{Path: o.Path, Kind: o.Kind, ReadOnly: o.ReadOnly}
 	var lack *fault
@@ -124,61 +161,46 @@ func (s *snapshot) serveObject(o grant.Object) (grant.Object, *fault) {
 			continue
 		}
 		if _, _, err := expression(have, c.Mask); err != nil {
-			return grant.Object{}, faultf(platform.Unsupported, "%s: %v", dotted(o.Path), err)
+			return none, r, faultf(platform.Unsupported, "%s: %v", dotted(o.Path), err)
 		}
 		kept.Columns = append(kept.Columns, c)
 	}
-	return s.keepMasked(o, kept), lack
-}
-
-// keepMasked closes an object whose every masked column is missing: what is
-// left would have to be opened at the table itself, another address.
-func (s *snapshot) keepMasked(o, kept grant.Object) grant.Object {
-	if o.Masked() && !kept.Masked() {
+	if masked && !kept.Masked() {
+		// Every masked column is missing: what is left would have to be opened at
+		// the table itself, another address.
 		kept.Columns = nil
 	}
-	return kept
+	return &kept, r, lack
 }
 
 func dotted(path []string) string { return strings.Join(path, ".") }
 
 func schemasOf(r grant.Role) map[string]bool {
 	out := map[string]bool{}
-	for _, o := range r.Objects {
-		if o.Masked() {
-			out[r.SchemaName()] = true
-		} else {
-			out[o.Path[1]] = true
+	last := ""
+	for i := range r.Objects {
+		name := r.Objects[i].Path[1]
+		if r.Objects[i].Masked() {
+			name = r.SchemaName()
+		}
+		if name != last {
+			out[name], last = true, name
 		}
 	}
 	return out
 }
 
-// wanted is what a role holds on each relation when all is as it should be.
-func (s *snapshot) wanted(r grant.Role) map[relName]*held {
-	out := make(map[relName]*held, len(r.Objects))
-	for _, o := range r.Objects {
-		if o.Masked() {
-			out[relName{r.SchemaName(), viewName(o.Path)}] = s.wants.with(nothing, access{priv: "SELECT"})
-			continue
-		}
-		h, names := nothing, s.wants.listOf(o).names
-		for _, priv := range columnPrivileges(r.Writes(o)) {
-			h = s.wants.with(h, access{priv: priv, columns: names})
-		}
-		if r.Writes(o) {
-			h = s.wants.with(h, access{priv: "DELETE"})
-		}
-		out[relName{o.Path[1], o.Path[2]}] = h
-	}
-	return out
-}
+// What members of a role may do with the listed columns of a table.
+var (
+	readPrivileges  = []string{"SELECT"}
+	writePrivileges = []string{"INSERT", "SELECT", "UPDATE"}
+)
 
 func columnPrivileges(writes bool) []string {
 	if writes {
-		return []string{"INSERT", "SELECT", "UPDATE"}
+		return writePrivileges
 	}
-	return []string{"SELECT"}
+	return readPrivileges
 }
 
 func columnNames(o grant.Object) []string {
@@ -191,38 +213,42 @@ func columnNames(o grant.Object) []string {
 
 // closeRest takes away every privilege of the role beyond what it should hold,
 // and drops views that it no longer has.
-func (b *builder) closeRest(can grant.Role) {
-	name := b.s.roleName(can.RoleKey)
-	want := b.s.wanted(can)
-	for _, at := range b.s.heldBy(name) {
-		h := want[at]
+func (b *builder) closeRest(name string, aims []aim) {
+	for _, r := range b.s.heldBy(name) {
+		h := b.s.aimed(r)
 		if h == nil {
 			h = newHeld()
 		}
-		b.keepOnly("the role must not hold this", name, b.s.rels[at], h)
+		b.keepOnly("the role must not hold this", name, r, h)
 	}
 	for _, at := range relNames(b.s.book.viewsOf[name]) {
-		if want[at] == nil {
+		if !aimsAt(aims, at) {
 			b.dropView(at)
 		}
 	}
 }
 
 // clear opens the objects without masks, column by column.
-func (b *builder) clear(can grant.Role) {
+func (b *builder) clear(can grant.Role, aims []aim) {
 	name := b.s.roleName(can.RoleKey)
-	b.steps = slices.Grow(b.steps, len(can.Objects))
-	for _, o := range can.Objects {
+	schemaName := ""
+	for i := range can.Objects {
+		o, a := &can.Objects[i], &aims[i]
 		if o.Masked() {
 			continue
 		}
-		b.use(name, o.Path[1])
-		r := b.s.rels[relName{o.Path[1], o.Path[2]}]
-		for _, priv := range columnPrivileges(can.Writes(o)) {
-			b.grantColumns("open the listed columns", name, r, priv, b.s.wants.listOf(o).names)
+		if o.Path[1] != schemaName {
+			schemaName = o.Path[1]
+			b.use(name, schemaName)
 		}
-		if can.Writes(o) {
-			b.grantTable("let members delete rows", name, r, "DELETE")
+		if b.s.same(a.rel.direct[name], a.want) {
+			continue
+		}
+		for _, priv := range columnPrivileges(can.Writes(*o)) {
+			b.grantColumns("open the listed columns", name, a.rel, priv, b.s.wants.listOf(*o).names)
+		}
+		if can.Writes(*o) {
+			b.grantTable("let members delete rows", name, a.rel, "DELETE")
 		}
 	}
 }

@@ -185,8 +185,13 @@ func (s *snapshot) bookOIDs() []uint32 {
 func (s *snapshot) findRenamed() {
 	s.renamed = map[string]string{}
 	byOID := map[uint32]string{}
+	for _, oid := range s.bookOIDs() {
+		byOID[oid] = ""
+	}
 	for name, r := range s.roles {
-		byOID[r.oid] = name
+		if _, booked := byOID[r.oid]; booked {
+			byOID[r.oid] = name
+		}
 	}
 	for _, booked := range keys(s.book.roles) {
 		now := byOID[s.book.roles[booked].oid]

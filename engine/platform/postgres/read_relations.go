@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -36,30 +37,67 @@ type accessList struct {
 // then takes the others over from the snapshot before.
 func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	s.rels, s.byOID, s.holders = map[relName]*relation{}, map[uint32]*relation{}, map[string]*relations{}
-	only, args := "", []any{bookSchema}
-	if w.again != nil {
-		s.rels, s.holders, s.wants, s.matches = w.before.rels, w.before.holders, w.before.wants, w.before.matches
-		var schemas, names []string
-		for at := range w.again {
-			delete(s.rels, at)
-			schemas, names = append(schemas, at.schema), append(names, at.name)
+	schemas, ours := map[uint32]string{}, []uint32{}
+	for _, n := range s.schemas {
+		if n.name != bookSchema {
+			schemas[n.oid] = n.name
 		}
-		only, args = " AND (n.nspname, c.relname) IN (SELECT * FROM unnest($2::name[], $3::name[]))", append(args, schemas, names)
+		if strings.HasPrefix(n.name, "assent_") {
+			ours = append(ours, n.oid)
+		}
+	}
+	from, args := "pg_class c WHERE c.relnamespace = ANY ($2::oid[])", []any{ours, keys(schemas)}
+	had := map[relName]*relation{}
+	if w.again != nil {
+		from, args = s.narrow(w, ours, had)
 	}
 	var r relation
-	defer func() { slices.SortFunc(s.ordered, func(a, b *relation) int { return a.compare(b.relName) }) }()
-	return each(ctx, tx, `
-		SELECT c.oid, n.nspname, c.relname, c.relkind::text, c.relowner,
-		       CASE WHEN starts_with(n.nspname, 'assent_') THEN coalesce(obj_description(c.oid, 'pg_class'), '') ELSE '' END
-		FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-		WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND n.nspname !~ '^pg_'
-		  AND n.nspname NOT IN ('information_schema', $1)`+only, args,
-		[]any{&r.oid, &r.schema, &r.name, (*kindByte)(&r.kind), &r.ownerID, &r.comment}, func() error {
-			n := r
-			s.rels[n.relName], s.byOID[n.oid] = &n, &n
-			s.ordered = append(s.ordered, &n)
+	var in uint32
+	err := each(ctx, tx, `
+		SELECT c.oid, c.relnamespace, c.relname, c.relkind::text, c.relowner,
+		       CASE WHEN c.relnamespace = ANY ($1::oid[]) THEN coalesce(obj_description(c.oid, 'pg_class'), '') ELSE '' END
+		FROM `+from+` AND c.relkind IN ('r', 'p', 'v', 'm', 'f')`, args,
+		[]any{&r.oid, &in, &r.name, (*kindByte)(&r.kind), &r.ownerID, &r.comment}, func() error {
+			r.schema = schemas[in]
+			n := had[r.relName]
+			if n == nil {
+				n = &relation{}
+			}
+			*n = relation{relName: r.relName, oid: r.oid, kind: r.kind, ownerID: r.ownerID, comment: r.comment, nth: n.nth, listed: n.direct}
+			s.rels[n.relName], s.byOID[n.oid] = n, n
+			s.ordered = append(s.ordered, n)
 			return nil
 		})
+	slices.SortFunc(s.ordered, func(a, b *relation) int { return a.compare(b.relName) })
+	if w.again == nil {
+		s.all = s.ordered
+		for i, r := range s.all {
+			r.nth = i
+		}
+	}
+	for at, r := range had {
+		r.gone = s.rels[at] != r
+	}
+	return err
+}
+
+// narrow takes over the relations of the snapshot before, but for those that are
+// wanted again: it puts them apart, and says how to read them.
+func (s *snapshot) narrow(w *wanted, ours []uint32, had map[relName]*relation) (from string, args []any) {
+	s.rels, s.holders, s.wants, s.matches, s.all, s.aiming = w.before.rels, w.before.holders, w.before.wants, w.before.matches, w.before.all, w.before.aiming
+	var schemas []uint32
+	var names []string
+	for at := range w.again {
+		if r := s.rels[at]; r != nil {
+			had[at] = r
+			delete(s.rels, at)
+		}
+		if n := s.schemas[at.schema]; n != nil {
+			schemas, names = append(schemas, n.oid), append(names, at.name)
+		}
+	}
+	return "unnest($2::oid[], $3::name[]) w (schema, name) JOIN pg_class c ON c.relname = w.name AND c.relnamespace = w.schema WHERE true",
+		[]any{ours, schemas, names}
 }
 
 // readAccess reads every access list of relations and columns: one row for

@@ -28,7 +28,7 @@ func (b *between) TraceQueryStart(ctx context.Context, _ *pgx.Conn, d pgx.TraceQ
 		b.then = ""
 		b.f.asEngine(then)
 	}
-	if strings.Contains(d.SQL, "FROM pg_class c JOIN pg_namespace n") && strings.Contains(d.SQL, "c.relkind IN") {
+	if strings.Contains(d.SQL, "SELECT c.oid, c.relnamespace, c.relname") && strings.Contains(d.SQL, "c.relkind IN") {
 		b.read = append(b.read, map[bool]string{true: "some", false: "all"}[strings.Contains(d.SQL, "unnest")])
 	}
 	return ctx

@@ -13,15 +13,17 @@ import (
 // open to others, and the statements by which their owners let it.
 type withheld struct {
 	s          *snapshot
+	role       string
 	objects    []string
 	owners     map[string]bool
 	statements []string
 	// aids are those that the engine may not pass on.
 	aids []*aid
+	in   *schema // of the last object
 }
 
-func (s *snapshot) withholding() *withheld {
-	w := &withheld{s: s, owners: map[string]bool{}}
+func (s *snapshot) withholding(role string) *withheld {
+	w := &withheld{s: s, role: role, owners: map[string]bool{}}
 	for _, a := range s.aids {
 		if !a.public && !a.grantable {
 			w.aids = append(w.aids, a)
@@ -32,23 +34,25 @@ func (s *snapshot) withholding() *withheld {
 
 // may reports whether the engine may open an object to a role, all of it. An
 // object that it may not open is noted.
-func (w *withheld) may(want grant.Role, o grant.Object) bool {
-	s, name := w.s, w.s.roleName(want.RoleKey)
-	r := s.rels[relName{o.Path[1], o.Path[2]}]
+func (w *withheld) may(want grant.Role, o *grant.Object, r *relation) bool {
+	s, name := w.s, w.role
 	var lack []string
 	note := func(owner, text string) {
 		w.owners[owner] = true
 		lack = append(lack, text+" TO "+ident(s.engine)+" WITH GRANT OPTION;")
 	}
-	n := s.schemas[o.Path[1]]
-	if !n.usable || !o.Masked() && !n.grantable && !n.public && !n.usage[name] {
+	if w.in == nil || w.in.name != r.schema {
+		w.in = s.schemas[r.schema]
+	}
+	n := w.in
+	if !n.usable || !n.grantable && !n.public && !n.usage[name] && !o.Masked() {
 		note(s.name(n.ownerID), "GRANT USAGE ON SCHEMA "+ident(n.name))
 	}
 	if privs := s.lacking(want, o, r); len(privs) > 0 {
 		note(r.owner, "GRANT "+strings.Join(privs, ", ")+" ON "+r.quoted())
 	}
 	for _, a := range w.aids {
-		if a.tables[r.oid] && !a.held[name] && !o.Masked() && want.Writes(o) {
+		if a.tables[r.oid] && !a.held[name] && want.Writes(*o) {
 			note(a.owner, "GRANT "+a.priv()+" ON "+a.kind+" "+a.sql)
 		}
 	}
@@ -66,19 +70,17 @@ func (w *withheld) may(want grant.Role, o grant.Object) bool {
 
 // lacking are the privileges, as GRANT spells them, that opening an object
 // needs and that the engine may not pass on.
-func (s *snapshot) lacking(want grant.Role, o grant.Object, r *relation) []string {
+func (s *snapshot) lacking(want grant.Role, o *grant.Object, r *relation) []string {
 	if s.acts[r.ownerID] {
 		return nil
 	}
-	columns, privs := columnNames(o), []string{"SELECT"}
-	switch {
-	case o.Masked():
-		_, columns, _, _ = definition(want.SchemaName(), o, r) //nolint:dogsled // what the view reads; its masks were tried before
-	case want.Writes(o):
-		privs = []string{"SELECT", "INSERT", "UPDATE", "DELETE"}
+	privs := [...]string{"SELECT", "INSERT", "UPDATE", "DELETE"}
+	n := len(privs)
+	if !want.Writes(*o) {
+		n = 1
 	}
 	var out []string
-	for _, priv := range privs {
+	for _, priv := range privs[:n] {
 		if s.passesOn(r.access.table, priv) {
 			continue
 		}
@@ -86,8 +88,12 @@ func (s *snapshot) lacking(want grant.Role, o grant.Object, r *relation) []strin
 			out = append(out, priv)
 			continue
 		}
+		columns := columnNames(*o)
+		if o.Masked() {
+			_, columns, _, _ = definition(want.SchemaName(), *o, r) //nolint:dogsled // what the view reads; its masks were tried before
+		}
 		some := false // the owner grants by column
-		missing := slices.DeleteFunc(columnNames(o), func(c string) bool {
+		missing := slices.DeleteFunc(columnNames(*o), func(c string) bool {
 			has := s.passesOnColumn(r, priv, c)
 			some = some || has
 			return has || !slices.Contains(columns, c)

@@ -28,6 +28,9 @@ type snapshot struct {
 	rels    map[relName]*relation
 	byOID   map[uint32]*relation
 	ordered []*relation           // those that were read, in order
+	all     []*relation           // those that the first read found, in order: see at
+	cursor  int                   // where in all the last search ended
+	aiming  int                   // how often aims were taken
 	holders map[string]*relations // where a role may hold something by our hand
 	book    *book                 // nil before the first Apply
 	salted  bool                  // the owner of the views may read the salt
@@ -119,6 +122,13 @@ type relation struct {
 	ownerID uint32
 	access  relAccess // as read
 	sql     string    // see quoted
+
+	nth int // its place in snapshot.all
+	// listed are the roles whose holders have it from the snapshot before.
+	listed map[string]*held
+	gone   bool  // dropped since the snapshot was taken
+	aim    *held // what the role whose aims were the aimOf-th should hold
+	aimOf  int
 }
 
 // access is a privilege that somebody other than the owner holds.
@@ -141,7 +151,7 @@ func (r *relation) quoted() string {
 }
 
 // hasColumns reports whether a relation has every column of an object.
-func (r *relation) hasColumns(o grant.Object) bool {
+func (r *relation) hasColumns(o *grant.Object) bool {
 	for i, c := range o.Columns {
 		if i < len(r.columns) && r.columns[i].name == c.Name {
 			continue

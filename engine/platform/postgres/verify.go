@@ -22,8 +22,8 @@ func (s *snapshot) reached(name string) []relName {
 			found[at] = true
 		}
 	}
-	for _, at := range s.heldBy(name) {
-		found[at] = true
+	for _, r := range s.heldBy(name) {
+		found[r.relName] = true
 	}
 	return relNames(found)
 }

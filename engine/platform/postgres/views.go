@@ -151,6 +151,7 @@ func (b *builder) dropView(at relName) {
 	if r := b.s.rels[at]; r != nil && r.kind == 'v' {
 		b.add("the view is no longer right", "DROP VIEW "+ident(at.schema, at.name))
 		delete(b.s.rels, at)
+		r.gone = true
 	}
 	if _, ok := b.s.book.views[at]; ok {
 		b.add("forget the view", "DELETE FROM assent.view WHERE schema = "+literal(at.schema)+" AND name = "+literal(at.name))
@@ -177,12 +178,14 @@ func (b *builder) dropSchema(name string) {
 // role's present or former tables reads any more.
 func (b *builder) ownerRest(can grant.Role) {
 	name := b.s.roleName(can.RoleKey)
+	if len(b.s.heldBy(viewsRole)) == 0 {
+		return
+	}
 	touched := map[relName]bool{}
 	touch := func(r grant.Role) {
-		for _, o := range r.Objects {
-			at := relName{o.Path[1], o.Path[2]}
-			if base := b.s.rels[at]; base != nil && !base.held(viewsRole).empty() {
-				touched[at] = true
+		for i := range r.Objects {
+			if base := b.s.table(&r.Objects[i]); base != nil && !base.held(viewsRole).empty() {
+				touched[base.relName] = true
 			}
 		}
 	}
