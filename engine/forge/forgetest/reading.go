@@ -216,14 +216,10 @@ func gone(t *testing.T, s *scene) {
 }
 
 func retarget(t *testing.T, s *scene) {
-	r, ok := s.Harness.(Retargeter)
-	if !ok {
-		t.Skip("this forge binds a pull request to its base branch for good")
-	}
 	id := s.opened()
 	s.review("bo", id, review.Approve, "")
 	before := s.observe(id)
-	s.must(r.Retarget(t.Context(), "ann", id))
+	s.must(s.Harness.(Retargeter).Retarget(t.Context(), "ann", id))
 	after, err := s.Forge().Observe(t.Context(), id)
 	if err == nil && after.BaseRef == before.BaseRef {
 		t.Errorf("facts still say %s", after.BaseRef)

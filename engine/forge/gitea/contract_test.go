@@ -56,6 +56,7 @@ type harness struct {
 
 	mu    sync.Mutex
 	shown map[int][]string // on each pull request, in the order in which Gitea took it
+	odd   odd
 }
 
 func newHarness(t *testing.T, s *giteatest.Server) *harness {
@@ -83,7 +84,7 @@ func (h *harness) db() *gitdb.DB {
 
 func (h *harness) person(name string) giteatest.Person {
 	h.t.Helper()
-	p, err := h.Person(h.t.Context(), name)
+	p, err := h.Person(h.t.Context(), h.who(name))
 	h.must(err)
 	return p
 }
@@ -139,7 +140,7 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 	if w.dead {
 		return nil, errDied
 	}
-	resp, err := http.DefaultTransport.RoundTrip(r)
+	resp, err := w.h.answer(r)
 	if err != nil || r.Method == http.MethodGet || resp.StatusCode >= http.StatusBadRequest {
 		return resp, err
 	}
@@ -180,7 +181,11 @@ func (h *harness) CountsMergesByHand() bool { return true }
 
 func (h *harness) Actor(name string) review.Actor {
 	p := h.person(name)
-	return review.Actor{Forge: gitea.Name, ID: strconv.FormatInt(p.ID, 10), Login: p.Login}
+	login, ok := h.odd.login[name]
+	if !ok {
+		login = p.Login
+	}
+	return review.Actor{Forge: gitea.Name, ID: strconv.FormatInt(p.ID, 10), Login: login}
 }
 
 // Tick waits until the clock of Gitea, which counts seconds, shows another one.
@@ -203,9 +208,7 @@ func (h *harness) Push(ctx context.Context, by, id string, files map[string]stri
 }
 
 func (h *harness) Review(ctx context.Context, by, id string, v review.Verdict, body string) error {
-	event := map[review.Verdict]string{review.Approve: "APPROVED", review.Deny: "REQUEST_CHANGES", review.Comment: "COMMENT"}[v]
-	_, err := h.Repository.Review(ctx, by, h.number(id), event, body, "")
-	return err
+	return h.ReviewOf(ctx, by, id, "", v, body)
 }
 
 // Cancel closes it. Whoever may write may close a pull request on Gitea; only

@@ -144,7 +144,7 @@ func TestADismissedReviewKeepsWhatItSaid(t *testing.T) {
 	s := newStage(t)
 	s.says("bo", "APPROVE")
 	denial := s.says("bo", "REQUEST_CHANGES")
-	s.must(s.Dismiss("ann", s.n, denial))
+	s.must(s.Server.Dismiss("ann", s.n, denial))
 	f := s.look()
 	if r := f.Reviews[1]; r.Verdict != review.Deny || r.DismissedBy == nil || r.DismissedBy.ID != "11" {
 		t.Errorf("the denial became %+v", r)

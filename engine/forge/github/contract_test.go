@@ -35,6 +35,8 @@ type harness struct {
 	t     *testing.T
 	begun bool
 	app   *github.App // nil where the engine has a personal token
+	// renamed are the logins of those whose account is not called as they are.
+	renamed map[string]string
 }
 
 const engineToken = "engine-token"
@@ -139,8 +141,7 @@ func (h *harness) Push(_ context.Context, by, id string, files map[string]string
 }
 
 func (h *harness) Review(_ context.Context, by, id string, v review.Verdict, body string) error {
-	event := map[review.Verdict]string{review.Approve: "APPROVE", review.Deny: "REQUEST_CHANGES", review.Comment: "COMMENT"}[v]
-	_, err := h.Server.Review(by, h.number(id), event, body, "")
+	_, err := h.Server.Review(h.login(by), h.number(id), events[v], body, "")
 	return err
 }
 

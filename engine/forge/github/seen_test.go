@@ -52,7 +52,7 @@ func TestAnEditedApprovalIsTold(t *testing.T) {
 	if f := s.look(); f.Reviews[0].Edited || !counts(f, f.Reviews[0]) {
 		t.Fatalf("it is void from the start: %+v", f.Reviews[0])
 	}
-	s.EditReview(s.n, id, "/approve for 90d")
+	s.Server.EditReview(s.n, id, "/approve for 90d")
 	if f := s.again(); !f.Reviews[0].Edited {
 		t.Errorf("the edit does not show: %+v", f.Reviews[0])
 	}

@@ -43,11 +43,7 @@ func (s *Server) Repository(ctx context.Context, db *gitdb.DB, now func() time.T
 	}
 	r.ID = made.ID
 	for _, name := range people {
-		p, err := s.Person(ctx, name)
-		if err == nil {
-			err = s.API(ctx, s.admin, http.MethodPut, r.Path("collaborators/%s", p.Login), map[string]any{"permission": "write"}, nil)
-		}
-		if err != nil {
+		if err := r.Collaborate(ctx, name, "write"); err != nil {
 			return nil, err
 		}
 	}

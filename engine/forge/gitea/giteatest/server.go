@@ -172,16 +172,8 @@ func (s *Server) Person(ctx context.Context, name string) (Person, error) {
 	if p, ok := s.people[name]; ok {
 		return p, nil
 	}
-	password := private.Secret()
-	var p Person
-	err := s.API(ctx, s.admin, http.MethodPost, "admin/users", map[string]any{
-		"username": name + s.suffix, "email": name + s.suffix + "@example.com", "password": password, "must_change_password": false,
-	}, &p)
+	p, err := s.account(ctx, name+s.suffix, name)
 	if err != nil {
-		return Person{}, err
-	}
-	// No more than examples/gitea asks for.
-	if p.Token, err = s.login(ctx, p.Login, password, "write:repository", "write:issue", "read:user"); err != nil {
 		return Person{}, err
 	}
 	s.people[name] = p

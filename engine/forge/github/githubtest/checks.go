@@ -1,6 +1,7 @@
 package githubtest
 
 import (
+	"cmp"
 	"errors"
 	"net/http"
 	"slices"
@@ -163,6 +164,18 @@ func (s *Server) Check(commit, name string) (state, title, summary string) {
 		}
 	}
 	return "", "", ""
+}
+
+// CheckOf is what the newest check of a name that an App put on a commit says.
+func (s *Server) CheckOf(app int64, commit, name string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range slices.Backward(s.checks) {
+		if c.Head == commit && c.Name == name && c.App.ID == app {
+			return cmp.Or(c.Conclusion, c.Status)
+		}
+	}
+	return ""
 }
 
 // ForeignCheck is a check that another App puts on a commit, with what it says of

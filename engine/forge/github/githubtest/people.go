@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/assent-dev/assent/engine/gitdb"
 )
@@ -29,6 +30,10 @@ func (s *Server) commitTo(ref string, on gitdb.OID, files map[string]string, mes
 }
 
 func (s *Server) commit(on gitdb.OID, files map[string]string, message, author string) (gitdb.OID, error) {
+	return s.commitDated(on, files, message, author, s.tick())
+}
+
+func (s *Server) commitDated(on gitdb.OID, files map[string]string, message, author string, at time.Time) (gitdb.OID, error) {
 	var edits []gitdb.Edit
 	for path, content := range files {
 		oid, err := s.db.WriteBlob([]byte(content))
@@ -50,7 +55,7 @@ func (s *Server) commit(on gitdb.OID, files map[string]string, message, author s
 	if err != nil {
 		return "", err
 	}
-	who := gitdb.Person{Name: author, Email: author + "@example.com", When: s.tick()}
+	who := gitdb.Person{Name: author, Email: author + "@example.com", When: at}
 	return s.db.WriteCommit(gitdb.Commit{Tree: tree, Parents: parents, Author: who, Committer: who, Message: message}, nil)
 }
 
@@ -118,6 +123,18 @@ func (s *Server) Push(by string, n int, files map[string]string, force bool) err
 		return err
 	}
 	return s.moveHead(by, p, head, force)
+}
+
+// PushDated is Push of a commit that says it was made at another time.
+func (s *Server) PushDated(by string, n int, files map[string]string, at time.Time) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	p := s.pull(n)
+	head, err := s.commitDated(p.head, files, "more\n", "ann", at)
+	if err != nil {
+		return err
+	}
+	return s.moveHead(by, p, head, false)
 }
 
 // PutBack points the branch of a pull request at an earlier head, by force.
