@@ -238,7 +238,7 @@ func (s *serving) open(ctx context.Context) (*workspace, error) {
 	w.stderr = &logLines{log: s.log}
 	w.onCall = func(c github.Call) {
 		s.metrics.Call(c.Method, c.Endpoint, c.Status, c.Remaining)
-		s.budget.heard(c)
+		s.budget.heard(c, time.Now())
 	}
 	w.offline = func(err error) {
 		s.log.Warn("the forge cannot be reached at the start; what is here is worked with until it can", "error", err)

@@ -30,6 +30,7 @@ type determining struct {
 	at      string // the queue
 	shown   uint64 // the record up to which what became of pull requests is shown
 	first   bool   // a sweep ended well
+	spread  bool   // some wait for their turn
 
 	mu   sync.Mutex
 	told map[string]string // how each pull request stood when it was last told of
@@ -49,6 +50,7 @@ func (s *serving) prepareDetermining(ctx context.Context, at string) error {
 	half := &determining{serving: s, w: w, d: d, at: at, rules: &ruleWatch{w: w}}
 	half.sweeper = &edge.Sweeper{
 		List: half.list, Look: half.queue, Interval: s.o.sweep, Full: s.o.full, Now: time.Now, Logger: s.log, OnSweep: half.swept,
+		Room: func(waiting int) int { return s.budget.room(time.Now(), waiting) },
 	}
 	if err := s.openQueue(ctx, edge.QueueConfig{At: at, Determine: half.look, RetryAt: forge.RetryAt, Timeout: lookTime}); err != nil {
 		return err
@@ -134,7 +136,7 @@ func (h *determining) showEffects(ctx context.Context) error {
 		return err
 	}
 	for _, id := range ids {
-		if err := h.queue(ctx, id); err != nil {
+		if err := h.queue(ctx, id, edge.BySweep); err != nil {
 			return err
 		}
 	}
@@ -143,21 +145,31 @@ func (h *determining) showEffects(ctx context.Context) error {
 }
 
 // queue queues a look; where the queue is broken, it is made here and now.
-func (h *determining) queue(ctx context.Context, id string) error {
-	err := h.cfg.Queue.Determine(ctx, id, edge.BySweep, "")
+func (h *determining) queue(ctx context.Context, id string, by edge.Trigger) error {
+	err := h.cfg.Queue.Determine(ctx, id, by, "")
 	if err == nil || ctx.Err() != nil {
 		return err
 	}
 	h.log.Error("the queue does not take anything; it is gone without", "error", err)
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
-	_ = h.look(ctx, id, edge.BySweep) // told of there, and tried again
+	_ = h.look(ctx, id, by) // told of there, and tried again
 	return nil
 }
 
 func (h *determining) swept(s edge.Sweep) {
+	wait := h.budget.takes(time.Now(), s.Later, h.o.sweep)
 	h.metrics.Sweep(s)
+	h.metrics.Spread(s.Later, wait)
 	h.health.Tell("sweep", s.Err)
+	if spread := s.Later > 0; spread != h.spread && s.Err == nil {
+		if h.spread = spread; spread {
+			h.log.Info("a sweep is spread over time to keep within the forge's limit; what webhooks tell of, and what is seen to change, goes first",
+				"waiting", s.Later, "open", s.Open, "done_within", wait.Round(time.Second).String())
+		} else {
+			h.log.Info("a sweep that was spread over time is done", "open", s.Open)
+		}
+	}
 	if !h.first && s.Err == nil {
 		h.first = true
 		h.log.Info("the first sweep ended well", "pull_requests_waiting", s.Open)
@@ -169,11 +181,9 @@ func (h *determining) swept(s edge.Sweep) {
 
 // look looks at one pull request.
 func (h *determining) look(ctx context.Context, id string, by edge.Trigger) error {
-	if by == edge.BySweep {
-		if err := h.budget.wait(ctx); err != nil {
-			h.metrics.Evaluation("", reasonOf(err), by, 0)
-			return err
-		}
+	if err := h.budget.wait(ctx, by); err != nil {
+		h.metrics.Evaluation("", reasonOf(err), by, 0)
+		return err
 	}
 	started := time.Now()
 	r, err := h.d.One(ctx, id)

@@ -26,6 +26,8 @@ type Metrics struct {
 	sweeps      *prometheus.CounterVec
 	findings    prometheus.Counter
 	open        prometheus.Gauge
+	later       prometheus.Gauge
+	laterTime   prometheus.Gauge
 	redelivered prometheus.Counter
 	calls       *prometheus.CounterVec
 	budget      prometheus.Gauge
@@ -73,6 +75,8 @@ func NewMetrics(now func() time.Time) *Metrics {
 		sweeps:      counter("sweeps_total", "Sweeps by how far they went and by how they ended.", "kind", "result"),
 		findings:    one("sweep_findings_total", "Pull requests that a sweep found changed and no webhook told of; it rises where webhooks are lost."),
 		open:        gauge("pull_requests_waiting", "Pull requests that wait, at the last sweep."),
+		later:       gauge("sweep_waiting", "Pull requests that wait for their turn, because the forge's limit is kept; those that something happened to do not."),
+		laterTime:   gauge("sweep_waiting_seconds", "Time within which each of them has had its turn, at what looks cost now."),
 		redelivered: one("webhook_redeliveries_requested_total", "Webhooks that the forge was asked to send again."),
 		calls:       counter("forge_api_calls_total", "Requests to the forge's API by method, endpoint and status; 0 is no answer.", "method", "endpoint", "status"),
 		budget:      gauge("forge_rate_budget_remaining", "Requests left of the forge's primary limit, as it last said; -1 before it said so."),
@@ -90,7 +94,7 @@ func NewMetrics(now func() time.Time) *Metrics {
 	m.budget.Set(-1)
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.deliveries, m.unsigned, m.evaluations, m.duration, m.incomplete, m.sweeps, m.findings, m.open, m.redelivered, m.calls, m.budget,
+		m.deliveries, m.unsigned, m.evaluations, m.duration, m.incomplete, m.sweeps, m.findings, m.open, m.later, m.laterTime, m.redelivered, m.calls, m.budget,
 		m.rounds, m.roundTime, m.changes, m.late, m.lateSteps, m.unsettled, m.panics,
 		&ages{m},
 	)
@@ -146,6 +150,12 @@ func (m *Metrics) Sweep(s Sweep) {
 	if s.Whole {
 		m.sweptAll = m.swept
 	}
+}
+
+// Spread tells how many wait for their turn, and within which time they have it.
+func (m *Metrics) Spread(waiting int, within time.Duration) {
+	m.later.Set(float64(waiting))
+	m.laterTime.Set(within.Seconds())
 }
 
 // Redelivered counts webhooks that are sent again.

@@ -19,7 +19,8 @@ type Trigger string
 // The triggers.
 const (
 	ByWebhook Trigger = "webhook"
-	BySweep   Trigger = "sweep"
+	BySweep   Trigger = "sweep" // which found that something happened
+	ByTurn    Trigger = "turn"  // time passes, and nothing else was seen to happen
 	ByMerge   Trigger = "merge" // of this engine, or the base branch that moved
 )
 
@@ -95,13 +96,15 @@ const (
 	sweepWorkers   = 2
 	maxAttempts    = 6
 	maxRuns        = 20 // of one job that is hinted at again and again
+
+	soon, later = 1, 3 // priorities of River
 )
 
 // options make a job unique while it waits or runs. River's own default counts
 // what was completed too, and so would drop every later hint in silence. One
 // that failed does not count either: a hint is a reason not to wait longer.
-func options(queue string) *river.InsertOpts {
-	return &river.InsertOpts{Queue: queue, MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
+func options(queue string, priority int) *river.InsertOpts {
+	return &river.InsertOpts{Queue: queue, Priority: priority, MaxAttempts: maxAttempts, UniqueOpts: river.UniqueOpts{ByArgs: true, ByState: []rivertype.JobState{
 		rivertype.JobStateAvailable, rivertype.JobStatePending, rivertype.JobStateRunning, rivertype.JobStateScheduled,
 	}}}
 }
@@ -185,10 +188,14 @@ func (q *Queue) Determine(ctx context.Context, pullRequest string, by Trigger, d
 		return nil
 	}
 	queue, first := determineQueue, 0
-	if by == BySweep {
+	priority := soon
+	if by == BySweep || by == ByTurn {
 		queue, first = sweepQueue, lanes // a sweep that has to wait keeps no webhook waiting
 	}
-	err := q.insert(ctx, queue, func(lane int) river.JobArgs {
+	if by == ByTurn {
+		priority = later
+	}
+	err := q.insert(ctx, options(queue, priority), func(lane int) river.JobArgs {
 		lane += first
 		return determineJob{PullRequest: pullRequest, Lane: lane, By: by, Delivery: delivery}
 	})
@@ -204,7 +211,7 @@ func (q *Queue) Round(ctx context.Context) error {
 		q.cfg.Wake()
 		return nil
 	}
-	if err := q.insert(ctx, roundQueue, func(lane int) river.JobArgs { return roundJob{lane} }); err != nil {
+	if err := q.insert(ctx, options(roundQueue, soon), func(lane int) river.JobArgs { return roundJob{lane} }); err != nil {
 		return fmt.Errorf("queue a round: %w", err)
 	}
 	return nil
@@ -212,13 +219,13 @@ func (q *Queue) Round(ctx context.Context) error {
 
 // insert inserts a job in the first lane where none runs. One that waits there
 // is as good; one that runs may have looked already.
-func (q *Queue) insert(ctx context.Context, queue string, job func(lane int) river.JobArgs) error {
+func (q *Queue) insert(ctx context.Context, opts *river.InsertOpts, job func(lane int) river.JobArgs) error {
 	const (
 		tries = 50
 		pause = 20 * time.Millisecond // a job that ended is told to be running a little longer
 	)
 	for try := range tries {
-		done, err := q.client.Insert(ctx, job(try%lanes), options(queue))
+		done, err := q.client.Insert(ctx, job(try%lanes), opts)
 		if err != nil {
 			return err
 		}

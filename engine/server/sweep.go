@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -35,11 +36,19 @@ type Listing struct {
 //	the rules changed                    in the next sweep
 //	failed when it was last looked at    after a minute, and twice as long each time
 //	otherwise                            once in Full, because time passes too
+//
+// Where the forge's limit does not allow for all of it at once, what something
+// happened to goes first, and the rest takes turns over the next sweeps: those that
+// were never looked at, the newest first, and then those looked at longest ago.
 type Sweeper struct {
 	// List lists what waits; whole asks for the merged ones without a record too.
 	List func(ctx context.Context, whole bool) (Listing, error)
-	// Look looks at one, soon. It returns once that is queued.
-	Look func(ctx context.Context, pullRequest string) error
+	// Look looks at one, soon; by says whether something happened to it or it is its
+	// turn. It returns once that is queued.
+	Look func(ctx context.Context, pullRequest string, by Trigger) error
+	// Room is how many of those that wait for their turn may be looked at until the
+	// next sweep; nil for all.
+	Room func(waiting int) int
 	// Interval is the time between two sweeps, and Full between two looks at a
 	// pull request that nothing happens to.
 	Interval, Full time.Duration
@@ -53,6 +62,7 @@ type Sweeper struct {
 	known map[string]*lookedAt
 	rules string
 	whole time.Time // when the last sweep of all was
+	turns time.Time // when turns were taken last
 }
 
 // Sweep is what one sweep found.
@@ -61,6 +71,7 @@ type Sweep struct {
 	Open   int // pull requests that wait
 	Found  int // that were looked at because something had happened
 	Queued int // looked at in all
+	Later  int // that are left for a later sweep, because the forge's limit is kept
 	Err    error
 }
 
@@ -76,23 +87,24 @@ type lookedAt struct {
 	version string
 	at      time.Time
 	fails   int
+	owed    bool // it waits for its turn
 }
 
-// due reports whether something happened, and else whether it is time.
-func (s *Sweeper) due(o Open, now time.Time, rules bool) (found, due bool) {
+// due reports whether something happened to one, or it is to be looked at again.
+func (s *Sweeper) due(o Open, now time.Time, all bool) (happened, again bool) {
 	last := s.known[o.ID]
 	switch {
-	case last == nil, rules:
+	case last == nil:
 		return true, true
-	case last.fails > 0:
+	case last.fails > 0 && !all:
 		wait := min(s.Interval<<min(last.fails-1, 10), s.Full)
 		return false, !now.Before(last.at.Add(wait))
 	case o.Version != last.version:
 		return true, true
-	case o.Version == "":
+	case o.Version == "" || all:
 		return false, true
 	default:
-		return false, !now.Before(last.at.Add(s.Full))
+		return false, !last.owed && !now.Before(last.at.Add(s.Full))
 	}
 }
 
@@ -120,10 +132,16 @@ func (s *Sweeper) sweep(ctx context.Context, sweep *Sweep, now time.Time, all bo
 		return fmt.Errorf("sweep: %w", err)
 	}
 	sweep.Open = len(listing.Open)
-	var look []Open
-	look, sweep.Found = s.choose(listing, now, all)
+	news, turns, found := s.choose(listing, now, all)
+	sweep.Found = found
+	turns, sweep.Later = s.take(turns, now)
+	look := slices.Concat(news, turns)
 	for _, o := range look {
-		if err := s.Look(ctx, o.ID); err != nil {
+		by := BySweep
+		if sweep.Queued >= len(news) {
+			by = ByTurn
+		}
+		if err := s.Look(ctx, o.ID, by); err != nil {
 			s.forget(look[sweep.Queued:])
 			return fmt.Errorf("sweep: %w", err)
 		}
@@ -132,8 +150,9 @@ func (s *Sweeper) sweep(ctx context.Context, sweep *Sweep, now time.Time, all bo
 	return nil
 }
 
-// choose picks what is to be looked at, and counts that of which nobody told.
-func (s *Sweeper) choose(listing Listing, now time.Time, all bool) (look []Open, found int) {
+// choose picks what something happened to and whose turn it is, and counts that of
+// which nobody told.
+func (s *Sweeper) choose(listing Listing, now time.Time, all bool) (news, turns []Open, found int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	first := s.known == nil
@@ -145,31 +164,71 @@ func (s *Sweeper) choose(listing Listing, now time.Time, all bool) (look []Open,
 	listed := map[string]bool{}
 	for _, o := range listing.Open {
 		listed[o.ID] = true
-		news, due := s.due(o, now, rules || all)
-		if !due {
-			continue
+		last := s.known[o.ID]
+		if last == nil && first {
+			last = &lookedAt{version: o.Version}
+			s.known[o.ID] = last
 		}
-		if news && !first && !all && !rules && !s.heard[o.ID] {
+		happened, again := s.due(o, now, first || rules || all)
+		switch {
+		case happened && !all && !rules && !s.heard[o.ID]:
 			found++
+			fallthrough
+		case happened, again && last.fails > 0:
+			s.looks(o, now)
+			news = append(news, o)
+			continue
+		case again:
+			last.owed = true
 		}
-		now := &lookedAt{version: o.Version, at: now}
-		if last := s.known[o.ID]; last != nil {
-			now.fails = last.fails
+		if last.owed {
+			turns = append(turns, o)
 		}
-		s.known[o.ID] = now
-		look = append(look, o)
 	}
 	for _, id := range slices.Sorted(maps.Keys(s.known)) {
 		if !listed[id] { // merged or closed: once more, and then it is forgotten
 			delete(s.known, id)
-			look = append(look, Open{ID: id})
+			news = append(news, Open{ID: id})
 			if !s.heard[id] {
 				found++
 			}
 		}
 	}
 	s.heard = map[string]bool{}
-	return look, found
+	return news, turns, found
+}
+
+// looks notes that one is looked at now. The lock is held.
+func (s *Sweeper) looks(o Open, now time.Time) {
+	as := &lookedAt{version: o.Version, at: now}
+	if last := s.known[o.ID]; last != nil {
+		as.fails = last.fails
+	}
+	s.known[o.ID] = as
+}
+
+// take takes those whose turn it is as far as there is room, and counts the others.
+func (s *Sweeper) take(turns []Open, now time.Time) (took []Open, later int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	slices.SortStableFunc(turns, func(a, b Open) int {
+		x, y := s.known[a.ID].at, s.known[b.ID].at
+		if x.IsZero() && y.IsZero() {
+			return cmp.Compare(b.Version, a.Version)
+		}
+		return x.Compare(y)
+	})
+	room := len(turns)
+	if s.Room != nil && room > 0 {
+		if room = 0; s.turns.IsZero() || !now.Before(s.turns.Add(s.Interval)) {
+			room = min(s.Room(len(turns)), len(turns))
+			s.turns = now
+		}
+	}
+	for _, o := range turns[:room] {
+		s.looks(o, now)
+	}
+	return turns[:room], len(turns) - room
 }
 
 // forget makes what could not be queued new again for the next sweep.

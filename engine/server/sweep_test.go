@@ -21,6 +21,7 @@ type sweeping struct {
 	clock   time.Time
 	listing server.Listing
 	looked  []string
+	by      []server.Trigger
 	err     error // of looking
 	whole   []bool
 }
@@ -33,9 +34,10 @@ func newSweeping(t *testing.T) *sweeping {
 			s.whole = append(s.whole, whole)
 			return s.listing, nil
 		},
-		Look: func(_ context.Context, id string) error {
+		Look: func(_ context.Context, id string, by server.Trigger) error {
 			if s.err == nil {
 				s.looked = append(s.looked, id)
+				s.by = append(s.by, by)
 			}
 			return s.err
 		},
@@ -54,7 +56,7 @@ func (s *sweeping) put(id, version string) {
 func (s *sweeping) sweep(after time.Duration, found int, want ...string) {
 	s.t.Helper()
 	s.clock = s.clock.Add(after)
-	s.looked = nil
+	s.looked, s.by = nil, nil
 	got := s.Once(s.t.Context(), false)
 	if diff := cmp.Diff(want, s.looked); diff != "" || got.Found != found {
 		s.t.Errorf("found %d, want %d; looked at (-want +got):\n%s", got.Found, found, diff)
@@ -137,4 +139,39 @@ func TestSweepOfTwoThousand(t *testing.T) {
 	}
 	s.put("77", "b")
 	s.sweep(time.Minute, 1, "77")
+}
+
+// With little room, what something happened to goes at once, and the others take
+// turns: none is looked at twice before each was.
+func TestSweepTakesTurns(t *testing.T) {
+	s := newSweeping(t)
+	s.Room = func(int) int { return 2 }
+	for i, version := range []string{"2026-10-01", "2026-10-05", "2026-10-03", "2026-10-02", "2026-10-04"} {
+		s.put(fmt.Sprint(i+1), version)
+	}
+	s.sweep(0, 0, "2", "5") // the newest first
+	s.put("1", "2026-11-01")
+	s.sweep(30*time.Second, 1, "1") // no turns before the interval is over
+	if diff := cmp.Diff([]server.Trigger{server.BySweep}, s.by); diff != "" {
+		t.Error(diff)
+	}
+	if got := s.Once(t.Context(), false); got.Later != 2 {
+		t.Errorf("%d are left for later, want 2", got.Later)
+	}
+	s.sweep(30*time.Second, 0, "3", "4")
+	if diff := cmp.Diff([]server.Trigger{server.ByTurn, server.ByTurn}, s.by); diff != "" {
+		t.Error(diff)
+	}
+	s.sweep(time.Minute, 0)
+	s.listing.Rules = "other" // each of them, though it is said once
+	s.sweep(time.Minute, 0, "2", "5")
+	s.put("4", "2026-11-02")
+	s.sweep(time.Minute, 1, "4", "1", "3")
+	s.sweep(time.Minute, 0)
+	s.sweep(15*time.Minute, 0, "2", "5")
+	s.put("2", "gone")
+	s.put("5", "gone")
+	s.sweep(time.Minute, 2, "2", "5", "3", "1") // beside their turns
+	s.sweep(time.Minute, 0, "4")
+	s.sweep(time.Minute, 0)
 }
