@@ -29,7 +29,7 @@ func (w *workspace) extender(f forge.Forge) func(context.Context, determine.Exte
 		if !ok {
 			return "", fmt.Errorf("%s is not in the directory any more", e.By)
 		}
-		name := github.ExtensionName(string(e.Request), e.Comment)
+		name := change.ExtensionName(string(e.Request), e.Comment)
 		made, problems, err := w.fileRequest(ctx, me, requestOptions{renews: string(e.Request), name: name, duration: string(e.Duration)})
 		if err != nil {
 			first, _, _ := strings.Cut(err.Error(), "\n")

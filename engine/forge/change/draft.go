@@ -56,3 +56,31 @@ func (d Draft) Commit(db *gitdb.DB, base gitdb.OID) (gitdb.OID, error) {
 		Tree: tree, Parents: []gitdb.OID{base}, Author: d.Author, Committer: d.Author, Message: forge.OneLine(d.Title) + "\n",
 	}, nil)
 }
+
+// IsAt fails with forge.ErrForbidden unless a head is what the draft would make on
+// some commit of the base branch.
+func (d Draft) IsAt(db *gitdb.DB, base, head gitdb.OID) error {
+	refused := fmt.Errorf("%w: there is a branch %s that holds something else; delete it and try again", forge.ErrForbidden, d.Branch)
+	c, err := db.Commit(head)
+	if err != nil {
+		return err
+	}
+	if len(c.Parents) != 1 {
+		return refused
+	}
+	if on, err := db.IsAncestor(c.Parents[0], base); err != nil || !on {
+		return errors.Join(err, refused)
+	}
+	oid, err := d.Commit(db, c.Parents[0])
+	if err != nil {
+		return err
+	}
+	want, err := db.Commit(oid)
+	if err != nil {
+		return err
+	}
+	if want.Tree != c.Tree {
+		return refused
+	}
+	return nil
+}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -15,38 +14,15 @@ import (
 	"github.com/assent-dev/assent/engine/review"
 )
 
-// labelPrefix begins the names of the engine's labels; others are not touched.
-const labelPrefix = "assent: "
-
-// labelOf is the color and the description of the label of a state.
-func labelOf(state string) (color, description string) {
-	switch state {
-	case "waiting":
-		return "fbca04", "somebody has to review this request"
-	case "changes requested":
-		return "d93f0b", "whoever opened it has to change it"
-	case "approved":
-		return "0e8a16", "agreed; access follows"
-	case "applied":
-		return "006b75", "access is there"
-	case "denied":
-		return "b60205", "a steward said no"
-	case "prevented by guardrail":
-		return "5319e7", "a rule keeps it from being granted"
-	default:
-		return "cfd3d7", "over"
-	}
-}
-
 // label gives a pull request the label of its state in place of another of ours.
 func (g *GitHub) label(ctx context.Context, pr *gh.PullRequest, state string) (notes []string) {
-	want, there := labelPrefix+state, false
+	want, there := forge.LabelPrefix+state, false
 	for _, l := range pr.Labels {
 		name := l.GetName()
 		switch {
 		case name == want:
 			there = true
-		case strings.HasPrefix(name, labelPrefix):
+		case strings.HasPrefix(name, forge.LabelPrefix):
 			if _, err := g.client.Issues.RemoveLabelForIssue(ctx, g.cfg.Owner, g.cfg.Name, pr.GetNumber(), name); err != nil && !isStatus(err, http.StatusNotFound) {
 				return []string{"the label " + name + " could not be taken off: " + answerOf(err)}
 			}
@@ -81,7 +57,7 @@ func (g *GitHub) makeLabel(ctx context.Context, name, state string) error {
 	if err == nil || !isStatus(err, http.StatusNotFound) {
 		return err
 	}
-	color, description := labelOf(state)
+	color, description := forge.LabelOf(state)
 	_, _, err = g.client.Issues.CreateLabel(ctx, g.cfg.Owner, g.cfg.Name, &gh.Label{Name: gh.String(name), Color: gh.String(color), Description: gh.String(description)})
 	if isStatus(err, http.StatusUnprocessableEntity) { // another run was faster
 		return nil
@@ -89,45 +65,30 @@ func (g *GitHub) makeLabel(ctx context.Context, name, state string) error {
 	return err
 }
 
-// maxAsked is how many reviews are requested at most: GitHub takes fifteen, and
-// of a whole department nobody feels asked.
-const maxAsked = 10
-
 // ask requests reviews of those whose review is needed and who were never asked
 // for it: neither of whom somebody took the request away again, nor of whom GitHub
 // refuses. A reminder asks those again who were asked before.
 func (g *GitHub) ask(ctx context.Context, pr *gh.PullRequest, refused []string, report forge.Report) (now []string, notes []string) {
-	now = slices.Clone(refused)
 	if len(report.Ask) == 0 || pr.GetState() != "open" {
-		return now, nil
-	}
-	asked := map[string]bool{idOf(pr.GetUser()): true}
-	if report.Remind {
-		now = nil
+		return refused, nil
 	}
 	waits := map[string]string{}
+	var asked []string
 	for _, u := range pr.RequestedReviewers {
 		waits[idOf(u)] = u.GetLogin()
-		asked[idOf(u)] = !report.Remind
+		asked = append(asked, idOf(u))
 	}
 	events, err := g.events(ctx, pr.GetNumber())
 	if err != nil {
-		return now, []string{"nobody was asked for a review: " + answerOf(err)}
+		return refused, []string{"nobody was asked for a review: " + answerOf(err)}
 	}
 	for _, e := range events {
-		if e.GetEvent() == "review_requested" && !report.Remind {
-			asked[idOf(e.RequestedReviewer)] = true
+		if e.GetEvent() == "review_requested" {
+			asked = append(asked, idOf(e.RequestedReviewer))
 		}
 	}
-	room := maxAsked
-	for _, a := range report.Ask {
-		if room == 0 {
-			break
-		}
-		if asked[a.ID] || slices.Contains(now, a.ID) {
-			continue
-		}
-		room--
+	next, now := report.Next(idOf(pr.GetUser()), asked, refused)
+	for _, a := range next {
 		if err := g.askOne(ctx, pr.GetNumber(), a, waits[a.ID]); err != nil {
 			notes = append(notes, fmt.Sprintf("no review could be requested of account %s: %s", a.ID, answerOf(err)))
 			if !isStatus(err, http.StatusUnprocessableEntity) && !isStatus(err, http.StatusNotFound) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/assent-dev/assent/engine/forge"
-	"github.com/assent-dev/assent/engine/forge/github"
+	"github.com/assent-dev/assent/engine/forge/change"
 	"github.com/assent-dev/assent/engine/forge/github/githubtest"
 	"github.com/assent-dev/assent/engine/review"
 )
@@ -226,11 +226,11 @@ func TestWhoAPullRequestIsFrom(t *testing.T) {
 	for _, tc := range []struct {
 		by, branch, want string
 	}{
-		{"assent-engine", "request/x-" + github.ExtensionName("r", strconv.FormatInt(asked, 10)), "12"},
-		{"assent-engine", "request/x-" + github.ExtensionName("r", strconv.FormatInt(edited, 10)), "99"},
-		{"assent-engine", "request/x-" + github.ExtensionName("r", strconv.FormatInt(other, 10)), "99"},
-		{"assent-engine", "request/x-" + github.ExtensionName("r", "999999"), "99"},
-		{"cy", "request/y-" + github.ExtensionName("r", strconv.FormatInt(asked, 10)), "13"},
+		{"assent-engine", "request/x-" + change.ExtensionName("r", strconv.FormatInt(asked, 10)), "12"},
+		{"assent-engine", "request/x-" + change.ExtensionName("r", strconv.FormatInt(edited, 10)), "99"},
+		{"assent-engine", "request/x-" + change.ExtensionName("r", strconv.FormatInt(other, 10)), "99"},
+		{"assent-engine", "request/x-" + change.ExtensionName("r", "999999"), "99"},
+		{"cy", "request/y-" + change.ExtensionName("r", strconv.FormatInt(asked, 10)), "13"},
 	} {
 		made, err := h.Server.Open(tc.by, tc.branch, "x", map[string]string{"requests/y.yaml": tc.branch + tc.by})
 		if err != nil {

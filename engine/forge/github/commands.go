@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,15 +17,6 @@ import (
 )
 
 var _ forge.Listener = (*GitHub)(nil)
-
-// The reactions that say that a command was answered, and how.
-const (
-	followed    = "rocket"
-	notFollowed = "confused"
-	// maxCommands is how many of the newest comments are looked at: a flood of
-	// them costs nobody but its author.
-	maxCommands = 10
-)
 
 // Commands implements forge.Listener. What was answered is told by the engine's
 // own reaction, so nothing else has to remember it.
@@ -52,7 +42,7 @@ func (g *GitHub) Commands(ctx context.Context, id string) ([]forge.Comment, erro
 		if !strings.HasPrefix(c.GetBody(), "/") || c.GetUser().GetType() != "User" || c.GetUser().GetID() == me.userID {
 			continue
 		}
-		if looked++; looked > maxCommands {
+		if looked++; looked > forge.MaxCommands {
 			break
 		}
 		if !c.GetUpdatedAt().Equal(c.GetCreatedAt()) {
@@ -80,7 +70,7 @@ func (g *GitHub) answered(ctx context.Context, me identity, c *gh.IssueComment) 
 		return g.client.Reactions.ListIssueCommentReactions(ctx, g.cfg.Owner, g.cfg.Name, c.GetID(), &o)
 	})
 	return slices.ContainsFunc(list, func(r *gh.Reaction) bool {
-		return r.GetUser().GetID() == me.userID && (r.GetContent() == followed || r.GetContent() == notFollowed)
+		return r.GetUser().GetID() == me.userID && (r.GetContent() == forge.ReactFollowed || r.GetContent() == forge.ReactNotFollowed)
 	}), err
 }
 
@@ -90,26 +80,14 @@ func (g *GitHub) Answer(ctx context.Context, id, comment string, done bool) erro
 	if err != nil {
 		return fmt.Errorf("answer comment %q of pull request %s: %w", comment, id, forge.ErrGone)
 	}
-	content := notFollowed
+	content := forge.ReactNotFollowed
 	if done {
-		content = followed
+		content = forge.ReactFollowed
 	}
 	if _, _, err := g.client.Reactions.CreateIssueCommentReaction(ctx, g.cfg.Owner, g.cfg.Name, n, content); err != nil {
 		return apiErr("answer a comment of pull request "+id, err)
 	}
 	return nil
-}
-
-// extendsBranch is the branch of a pull request that the engine opened because a
-// comment asked for it. It names the comment, and nobody can give a branch of a
-// pull request another name.
-var extendsBranch = regexp.MustCompile(`^request/[a-z0-9-]+-extend-([1-9][0-9]{0,18})$`)
-
-// ExtensionName is the name of the request that a comment asks for, and with
-// "request/" before it of its branch.
-func ExtensionName(request, comment string) string {
-	const most = 36
-	return strings.TrimRight(request[:min(len(request), most)], "-") + "-extend-" + comment
 }
 
 // OpenOnce is Open for a pull request that may be there already, whole or in part:
@@ -149,17 +127,16 @@ func (g *GitHub) OpenOnce(ctx context.Context, d change.Draft) (forge.PullReques
 // where anything is not as the engine makes it: the account, the branch, who
 // pushed; or where the comment is not as it was first written.
 func (g *GitHub) commenter(ctx context.Context, pr *gh.PullRequest, facts *review.Facts) error {
-	m := extendsBranch.FindStringSubmatch(pr.GetHead().GetRef())
-	if m == nil || pr.GetHead().GetRepo().GetID() != g.cfg.ID {
+	id, ok := change.ExtensionOf(pr.GetHead().GetRef())
+	if !ok || pr.GetHead().GetRepo().GetID() != g.cfg.ID {
 		return nil
 	}
 	me, err := g.whoAmI(ctx)
 	if err != nil {
 		return err
 	}
-	id, err := strconv.ParseInt(m[1], 10, 64)
-	if err != nil || me.userID == 0 || pr.GetUser().GetID() != me.userID {
-		return nil //nolint:nilerr // no comment asked for it
+	if me.userID == 0 || pr.GetUser().GetID() != me.userID {
+		return nil // no comment asked for it
 	}
 	c, _, err := g.client.Issues.GetComment(ctx, g.cfg.Owner, g.cfg.Name, id)
 	if isStatus(err, http.StatusNotFound) {
@@ -168,17 +145,9 @@ func (g *GitHub) commenter(ctx context.Context, pr *gh.PullRequest, facts *revie
 	if err != nil {
 		return apiErr("read the comment that asked for it", err)
 	}
-	who := actor(c.GetUser())
-	cmd, found, err := review.ParseCommand(c.GetBody())
-	if err != nil || !found || cmd.Name != review.CommandExtend || !c.GetUpdatedAt().Equal(c.GetCreatedAt()) || who.Bot {
-		return nil //nolint:nilerr // then it asked for something else
+	if !c.GetUpdatedAt().Equal(c.GetCreatedAt()) {
+		return nil // nobody knows who wrote it so
 	}
-	engine := strconv.FormatInt(me.userID, 10)
-	for _, p := range facts.Pushers {
-		if p.ID != engine && p.ID != who.ID {
-			return nil // what is in it now is somebody else's word
-		}
-	}
-	facts.Author = who
+	change.Extended(facts, strconv.FormatInt(me.userID, 10), actor(c.GetUser()), c.GetBody())
 	return nil
 }

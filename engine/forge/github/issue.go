@@ -236,34 +236,12 @@ func (g *GitHub) openFor(ctx context.Context, issue int, d change.Draft) (forge.
 // left is the head of a branch that is there already, where it is what the draft
 // would make on some commit of the base branch.
 func (g *GitHub) left(ctx context.Context, d change.Draft) (gitdb.OID, error) {
-	refused := fmt.Errorf("%w: there is a branch %s that holds something else; delete it and try again", forge.ErrForbidden, d.Branch)
 	ref := "refs/heads/" + d.Branch
 	at, err := g.cfg.DB.Fetch(ctx, g.remote, map[string]string{g.baseRef(): "refs/forge/heads/" + g.cfg.Branch, ref: "refs/forge/" + d.Branch})
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", forge.ErrIncomplete, err)
 	}
-	c, err := g.cfg.DB.Commit(at[ref])
-	if err != nil {
-		return "", err
-	}
-	if len(c.Parents) != 1 {
-		return "", refused
-	}
-	if on, err := g.cfg.DB.IsAncestor(c.Parents[0], at[g.baseRef()]); err != nil || !on {
-		return "", errors.Join(err, refused)
-	}
-	oid, err := d.Commit(g.cfg.DB, c.Parents[0])
-	if err != nil {
-		return "", err
-	}
-	want, err := g.cfg.DB.Commit(oid)
-	if err != nil {
-		return "", err
-	}
-	if want.Tree != c.Tree {
-		return "", refused
-	}
-	return c.OID, nil
+	return at[ref], d.IsAt(g.cfg.DB, at[g.baseRef()], at[ref])
 }
 
 // AnswerIssue writes what the engine says on an issue: one comment, edited in place.

@@ -21,7 +21,7 @@ import (
 // puts its own status, and of an approval that it sees for the first time it keeps
 // how it is; it writes nothing else. Of a merged pull request, Base is the first parent of the merge.
 func (g *GitHub) Observe(ctx context.Context, id string) (review.Facts, error) {
-	facts, err := g.observe(timed(ctx), id)
+	facts, err := g.observe(forge.Timed(ctx), id)
 	if err != nil {
 		return review.Facts{}, fmt.Errorf("observe pull request %s: %w", id, err)
 	}
@@ -133,7 +133,7 @@ func (g *GitHub) facts(ctx context.Context, pr *gh.PullRequest, read *reading, k
 	facts := review.Facts{
 		Repo: g.cfg.Repo, Forge: Name, PullRequest: strconv.Itoa(n), Title: pr.GetTitle(), State: g.state(pr, read.events),
 		BaseRef: "refs/heads/" + pr.GetBase().GetRef(), Head: string(head), Author: actor(pr.GetUser()),
-		OpenedAt: pr.GetCreatedAt().UTC(), ObservedAt: g.cfg.Now().UTC(), ForgeTime: githubTime(ctx),
+		OpenedAt: pr.GetCreatedAt().UTC(), ObservedAt: g.cfg.Now().UTC(), ForgeTime: forge.TimeIn(ctx),
 	}
 	if facts.State == review.StateMerged {
 		if base, err = change.Parent(g.cfg.DB, gitdb.OID(pr.GetMergeCommitSHA()), base); err != nil {

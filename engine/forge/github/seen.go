@@ -121,7 +121,7 @@ func (g *GitHub) recall(ctx context.Context, pr *gh.PullRequest, list []*gh.Pull
 		}
 		began, fresh := !m.since.IsZero(), 0
 		if !began {
-			if m.since = githubTime(ctx); m.since.IsZero() {
+			if m.since = forge.TimeIn(ctx); m.since.IsZero() {
 				m.since = g.cfg.Now().UTC()
 			}
 		}

@@ -35,7 +35,7 @@ func newHTTP(cfg Config) *http.Client {
 	}
 	retry := retryablehttp.NewClient()
 	retry.HTTPClient = &http.Client{
-		Transport: &authorized{&dated{&counted{wire, cfg.OnCall}, cfg.Now}, cfg.Tokens}, Timeout: requestTimeout,
+		Transport: &authorized{&forge.Dated{Next: &counted{wire, cfg.OnCall}, Now: cfg.Now}, cfg.Tokens}, Timeout: requestTimeout,
 		CheckRedirect: follow(cfg.ID),
 	}
 	retry.Logger, retry.RetryMax, retry.RetryWaitMin, retry.RetryWaitMax = nil, 3, 200*time.Millisecond, 2*time.Second
