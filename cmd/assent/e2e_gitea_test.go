@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -134,8 +135,29 @@ func TestServeOnGitea(t *testing.T) {
 	g.as("kim", "review", "approve", "2", "--for", "7d", "--reason", "Fine").says("now temporarily-approved")
 	s.within(most, "it is merged", func() bool { return g.pull(2).Merged })
 	s.within(most, "ana reads", func() bool { return g.reads() == nil })
+	s.within(most, "its label says so", func() bool { return slices.Contains(g.labels(2), "assent: applied") })
+
+	// Commands: of who is in the directory, and of nobody else. None approves.
+	g.asks("again", "30d").says("opened 3")
+	s.within(most, "kim is asked for a review", func() bool { return slices.Contains(g.labels(3), "assent: waiting") && g.waitsFor(3, "kim") })
+	unknown := g.comments("engineer", 3, "/cancel") // who may write, and is nobody here
+	s.within(most, "it is not followed", func() bool { return g.reacted(unknown, "confused") })
+	decides := g.comments("kim", 3, "/approve")
+	s.within(most, "it decides nothing", func() bool { return g.reacted(decides, "confused") })
+	if pr := g.pull(3); pr.State != "open" {
+		t.Errorf("after the commands of others it is %s", pr.State)
+	}
+	cancel := g.comments("ana", 3, "/cancel")
+	s.within(most, "it is withdrawn", func() bool { return g.reacted(cancel, "rocket") && g.pull(3).State == "closed" })
+	extend := g.comments("ana", 2, "/extend 30d")
+	s.within(most, "the engine opens a pull request for her", func() bool { return g.reacted(extend, "rocket") && g.pull(4).State == "open" })
+	s.within(most, "kim is asked for a review", func() bool { return g.waitsFor(4, "kim") })
+	g.later()
+	g.as("ana", "review", "approve", "4", "--reason", "mine").says("it does not count: ana is the requester")
+	g.as("kim", "review", "approve", "4", "--for", "14d", "--reason", "Fine").says("now temporarily-approved")
+	s.within(most, "it is merged", func() bool { return g.pull(4).Merged })
 	_, figures := s.get("/metrics")
-	for _, event := range []string{"pull_request", "pull_request_rejected", "pull_request_approved"} {
+	for _, event := range []string{"pull_request", "pull_request_rejected", "pull_request_approved", "issue_comment"} {
 		if !strings.Contains(figures, `assent_webhook_deliveries_total{event="`+event+`",result="queued"}`) {
 			t.Errorf("no webhook of %s was followed", event)
 		}
@@ -143,6 +165,57 @@ func TestServeOnGitea(t *testing.T) {
 	if strings.Contains(s.log(), hookSecret) || strings.Contains(s.log(), g.person("engine").Token) {
 		t.Error("a secret is in the log")
 	}
+}
+
+// labels are those of a pull request.
+func (g *onGitea) labels(n int) (out []string) {
+	g.t.Helper()
+	var list []struct{ Name string }
+	g.must(g.repo.API(g.t.Context(), g.repo.Admin(), http.MethodGet, g.repo.Path("issues/%d/labels", n), nil, &list))
+	for _, l := range list {
+		out = append(out, l.Name)
+	}
+	return out
+}
+
+// waitsFor reports whether a review of somebody is requested.
+func (g *onGitea) waitsFor(n int, who string) bool {
+	g.t.Helper()
+	var list []struct {
+		User  struct{ ID int64 }
+		State string
+	}
+	g.must(g.repo.API(g.t.Context(), g.repo.Admin(), http.MethodGet, g.repo.Path("pulls/%d/reviews", n), nil, &list))
+	return slices.ContainsFunc(list, func(r struct {
+		User  struct{ ID int64 }
+		State string
+	}) bool {
+		return r.State == "REQUEST_REVIEW" && r.User.ID == g.person(who).ID
+	})
+}
+
+// comments writes below a pull request.
+func (g *onGitea) comments(who string, n int, body string) int64 {
+	g.t.Helper()
+	var c struct{ ID int64 }
+	g.must(g.repo.API(g.t.Context(), g.person(who).Token, http.MethodPost, g.repo.Path("issues/%d/comments", n), map[string]string{"body": body}, &c))
+	return c.ID
+}
+
+// reacted reports whether the engine answered a comment so.
+func (g *onGitea) reacted(comment int64, how string) bool {
+	g.t.Helper()
+	var list []struct {
+		User    struct{ ID int64 }
+		Content string
+	}
+	g.must(g.repo.API(g.t.Context(), g.repo.Admin(), http.MethodGet, g.repo.Path("issues/comments/%d/reactions", comment), nil, &list))
+	for _, r := range list {
+		if r.User.ID == g.person("engine").ID && r.Content == how {
+			return true
+		}
+	}
+	return false
 }
 
 func (g *onGitea) asks(name, long string) printed {
@@ -163,7 +236,7 @@ func setUpGitea(t *testing.T, where string) *onGitea {
 	g.must(os.Symlink(self, g.self)) // the binary of this test is the program too
 	db, err := gitdb.Init(t.TempDir(), "main", true)
 	g.must(err)
-	g.repo, err = s.Repository(t.Context(), db, time.Now, nil, "gia", "kim", "ana", "engine")
+	g.repo, err = s.Repository(t.Context(), db, time.Now, nil, "gia", "kim", "ana", "engine", "engineer")
 	g.must(err)
 
 	access := filepath.Join(g.dir, "access")

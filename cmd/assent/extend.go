@@ -9,14 +9,18 @@ import (
 	"github.com/assent-dev/assent/engine/determine"
 	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/forge/change"
-	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/resource"
 )
+
+// opensOnce is a forge on which the engine opens pull requests for people.
+type opensOnce interface {
+	OpenOnce(context.Context, change.Draft) (forge.PullRequest, error)
+}
 
 // extender opens a pull request that asks for the same again, as `assent request
 // new --renews` does, for whoever wrote /extend in a comment.
 func (w *workspace) extender(f forge.Forge) func(context.Context, determine.Extension) (string, error) {
-	hub, ok := f.(*github.GitHub)
+	on, ok := f.(opensOnce)
 	if !ok {
 		return nil
 	}
@@ -38,7 +42,7 @@ func (w *workspace) extender(f forge.Forge) func(context.Context, determine.Exte
 		if problems.HasErrors() {
 			return "", fmt.Errorf("the request would have a mistake: %s", problems[0].Message)
 		}
-		pr, err := hub.OpenOnce(ctx, change.Draft{
+		pr, err := on.OpenOnce(ctx, change.Draft{
 			Branch: "request/" + name, Title: made.title, Files: map[string][]byte{made.file: made.raw}, Author: w.author(me),
 			Body: fmt.Sprintf("A comment asked for this (%s).", e.Comment),
 		})

@@ -11,6 +11,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/forge"
+	"github.com/assent-dev/assent/engine/forge/gitea"
 	"github.com/assent-dev/assent/engine/forge/github"
 	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/repo"
@@ -27,7 +28,7 @@ func (w *workspace) render() func(context.Context, review.Facts, review.Judgemen
 		page := pages.of(ctx, facts, j)
 		return forge.Report{
 			Markdown: report.Markdown(page, forge.MaxText), Key: report.Key(page), State: string(page.State),
-			Line: report.Line(page), Why: report.Why(page, forge.MaxText), Ask: stillNeeded(pages.people(ctx, facts), j), Remembered: remembered,
+			Line: report.Line(page), Why: report.Why(page, forge.MaxText), Ask: stillNeeded(pages.people(ctx, facts), j, facts.Forge), Remembered: remembered,
 		}
 	}
 }
@@ -219,8 +220,8 @@ func (w *workspace) pageFor(ctx context.Context, s audit.RequestStatus) (report.
 }
 
 // stillNeeded are the stewards whose review a pull request waits for and who did
-// not answer yet, as the forge knows them.
-func stillNeeded(base *resource.Set, j review.Judgement) []review.Actor {
+// not answer yet, as a forge knows them.
+func stillNeeded(base *resource.Set, j review.Judgement, on string) []review.Actor {
 	wanted := map[resource.Name]bool{}
 	for _, d := range j.Determinations {
 		if d.Outcome != review.Pending || d.Parked() {
@@ -242,21 +243,35 @@ func stillNeeded(base *resource.Set, j review.Judgement) []review.Actor {
 	}
 	var out []review.Actor
 	for _, name := range slices.Sorted(maps.Keys(wanted)) {
-		u, ok := resource.UserOf(base, name)
-		if !wanted[name] || !ok || u.Spec.Forge.GitHub == nil {
+		u, known := resource.UserOf(base, name)
+		if !wanted[name] || !known {
 			continue
 		}
-		out = append(out, review.Actor{Forge: github.Name, ID: fmt.Sprint(u.Spec.Forge.GitHub.ID), Login: u.Spec.Forge.GitHub.Login})
+		if a, ok := accountOn(u.Spec.Forge, on); ok {
+			out = append(out, a)
+		}
 	}
 	return out
+}
+
+// accountOn is somebody's account on a forge.
+func accountOn(f resource.UserForge, on string) (review.Actor, bool) {
+	switch {
+	case on == github.Name && f.GitHub != nil:
+		return review.Actor{Forge: on, ID: fmt.Sprint(f.GitHub.ID), Login: f.GitHub.Login}, true
+	case on == gitea.Name && f.Gitea != nil:
+		return review.Actor{Forge: on, ID: fmt.Sprint(f.Gitea.ID), Login: f.Gitea.Login}, true
+	}
+	return review.Actor{}, false
 }
 
 // commands are what people can do about a pull request now.
 func (w *workspace) commands(id string, pending bool) []string {
 	run := func(format string) string { return report.Escape(fmt.Sprintf(format, id)) }
 	var out []string
+	inComments := w.settings.Spec.Forge == github.Name || w.settings.Spec.Forge == gitea.Name
 	switch {
-	case pending && w.settings.Spec.Forge == github.Name:
+	case pending && inComments:
 		out = append(out, "approve in the review of this pull request; a first line `/approve for 30d` or `/approve until 2027-01-31` approves for less",
 			"*Request changes* denies, finally, and closes this pull request; a comment decides nothing",
 			"in a comment of its own: `/recheck`, `/explain`, `/remind`, and by whoever asked `/cancel`; none of them approves",
@@ -264,7 +279,7 @@ func (w *workspace) commands(id string, pending bool) []string {
 	case pending:
 		out = append(out, "approve: "+run("assent review approve %s")+", for less with `--for 30d`",
 			"deny, finally: "+run("assent review deny %s --reason …"), "withdraw, by whoever asked: "+run("assent request cancel %s"))
-	case w.settings.Spec.Forge == github.Name:
+	case inComments:
 		out = append(out, "in a comment of its own: `/explain`; and by whoever asked `/extend 30d`, which asks for the same again")
 	default:
 		out = append(out, "ask for the same again: "+run("assent request new --renews %s --duration 30d"))

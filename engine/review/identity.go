@@ -93,8 +93,8 @@ func (d directory) suspects(a Actor) []resource.Name {
 	}
 	mail = strings.TrimSpace(mail)
 	local, _, _ := strings.Cut(mail, "@")
-	id, login, _ := strings.Cut(local, "+") // GitHub's 123+login@users.noreply.github.com; Gitea's has the login alone
-	found := slices.Clone(d.people["github:"+id])
+	id, login, _ := strings.Cut(local, "+") // GitHub's 123+login@users.noreply.github.com; Gitea's 123+login@, or the login alone
+	found := slices.Concat(d.people["github:"+id], d.people["gitea:"+id])
 	for u := range resource.Of[*resource.User](d.base) {
 		sameLogin := slices.ContainsFunc(logins(u), func(l string) bool {
 			return slices.Contains([]string{text, local, login}, strings.ToLower(l))

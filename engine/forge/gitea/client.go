@@ -42,7 +42,7 @@ func newClient(cfg Config) *client {
 		wire = http.DefaultTransport
 	}
 	retry := retryablehttp.NewClient()
-	retry.HTTPClient = &http.Client{Transport: wire, Timeout: requestTimeout, CheckRedirect: sameHost}
+	retry.HTTPClient = &http.Client{Transport: &forge.Dated{Next: wire, Now: cfg.Now}, Timeout: requestTimeout, CheckRedirect: sameHost}
 	retry.Logger, retry.RetryMax, retry.RetryWaitMin, retry.RetryWaitMax = nil, 3, 200*time.Millisecond, 2*time.Second
 	retry.CheckRetry = mayRepeat
 	retry.ErrorHandler = retryablehttp.PassthroughErrorHandler

@@ -25,8 +25,13 @@ func (g *Gitea) List(ctx context.Context, want review.State) ([]forge.PullReques
 	case review.StateMerged, review.StateClosed, review.StateCanceled:
 		query = "closed"
 	}
+	ctx = forge.Timed(ctx)
+	me, err := g.whoAmI(ctx)
+	if err != nil {
+		return nil, err
+	}
 	// The oldest first, so that what is opened meanwhile moves no page.
-	pulls, err := all[pull](ctx, g.client, list{
+	pulls, err := all[listedPull](ctx, g.client, list{
 		doing: "list pull requests", path: g.repo("pulls"),
 		query: url.Values{"state": {query}, "sort": {"oldest"}, "base_branch": {g.cfg.Branch}},
 	})
@@ -35,17 +40,17 @@ func (g *Gitea) List(ctx context.Context, want review.State) ([]forge.PullReques
 	}
 	var out []forge.PullRequest
 	for _, pr := range pulls {
-		if err := g.pinned(pr); err != nil {
+		if err := g.pinned(pr.pull); err != nil {
 			return nil, fmt.Errorf("list pull requests: %w", err)
 		}
-		one := forge.PullRequest{ID: strconv.Itoa(pr.Number), Title: pr.Title, HeadRef: pr.Head.Ref, Head: pr.Head.SHA}
+		one := forge.PullRequest{ID: strconv.Itoa(pr.Number), Title: pr.Title, HeadRef: pr.Head.Ref, Head: pr.Head.SHA, Version: pr.version(forge.TimeIn(ctx))}
 		var events []event
 		if pr.State != "open" && !pr.Merged && want != "" { // who closed it?
 			if _, events, err = g.told(ctx, pr.Number); err != nil {
 				return nil, err
 			}
 		}
-		one.State = state(pr, events)
+		one.State = state(pr.pull, events, me)
 		if want == "" || one.State == want {
 			out = append(out, one)
 		}

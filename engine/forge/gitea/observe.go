@@ -23,7 +23,7 @@ func (g *Gitea) Observe(ctx context.Context, id string) (review.Facts, error) {
 	if err != nil {
 		return review.Facts{}, fmt.Errorf("observe: %w", err)
 	}
-	facts, err := g.observe(ctx, n)
+	facts, err := g.observe(forge.Timed(ctx), n)
 	if err != nil {
 		return review.Facts{}, fmt.Errorf("observe pull request %d: %w", n, err)
 	}
@@ -72,6 +72,7 @@ func (g *Gitea) pull(ctx context.Context, n int) (pull, error) {
 	if pr.Number != n || pr.Head.SHA == "" {
 		return pull{}, fmt.Errorf("read pull request: %w: the answer has no head or is of another one", forge.ErrIncomplete)
 	}
+	pr.Opened = pr.Opened.UTC() // so that it can be compared, whatever Gitea's time zone is
 	return pr, nil
 }
 
@@ -115,8 +116,12 @@ func (g *Gitea) facts(ctx context.Context, pr pull) (review.Facts, error) {
 	if err != nil {
 		return review.Facts{}, err
 	}
+	me, err := g.whoAmI(ctx)
+	if err != nil {
+		return review.Facts{}, err
+	}
 	facts := review.Facts{
-		Repo: g.cfg.Repo, Forge: Name, PullRequest: strconv.Itoa(pr.Number), Title: pr.Title, State: state(pr, events),
+		Repo: g.cfg.Repo, Forge: Name, PullRequest: strconv.Itoa(pr.Number), Title: pr.Title, State: state(pr, events, me),
 		BaseRef: "refs/heads/" + pr.Base.Ref, Head: string(head), Author: pr.User.actor(),
 		OpenedAt: pr.Opened.UTC(), ObservedAt: g.cfg.Now().UTC(),
 	}
@@ -140,10 +145,14 @@ func (g *Gitea) facts(ctx context.Context, pr pull) (review.Facts, error) {
 	if err := g.makers(c.MergeBase, base, events, &facts); err != nil {
 		return review.Facts{}, err
 	}
+	if err := g.commenter(ctx, pr, &facts); err != nil {
+		return review.Facts{}, err
+	}
 	if facts.Reviews, err = opinions(reviews, events); err != nil {
 		return review.Facts{}, err
 	}
 	facts.HeadFirstSeen, err = g.firstSeen(ctx, pr, events)
+	facts.ForgeTime = forge.TimeIn(ctx)
 	return facts, err
 }
 
@@ -166,8 +175,9 @@ func (g *Gitea) told(ctx context.Context, n int) ([]pullReview, []event, error) 
 	return reviews, events, err
 }
 
-// state says how a pull request stands. Who opened it and closes it withdraws it.
-func state(pr pull, events []event) review.State {
+// state says how a pull request stands. Who opened it and closes it withdraws it,
+// unless that is the engine's own account.
+func state(pr pull, events []event, me int64) review.State {
 	switch {
 	case pr.Merged:
 		return review.StateMerged
@@ -176,7 +186,7 @@ func state(pr pull, events []event) review.State {
 	}
 	for _, e := range slices.Backward(events) {
 		if e.Type == eventClose {
-			if e.User.is(pr.User.ID) {
+			if e.User.is(pr.User.ID) && !e.User.is(me) {
 				return review.StateCanceled
 			}
 			break
@@ -213,7 +223,7 @@ func opinions(reviews []pullReview, events []event) ([]review.Review, error) {
 	}
 	var out []review.Review
 	for _, r := range reviews {
-		if r.State == "PENDING" || r.State == "REQUEST_REVIEW" {
+		if r.State == "PENDING" || r.State == stateAsked {
 			continue
 		}
 		one := review.Review{

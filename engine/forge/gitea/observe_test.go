@@ -56,6 +56,7 @@ func TestOpinions(t *testing.T) {
 }
 
 func TestState(t *testing.T) {
+	const engine = 9
 	ann, bo := user{ID: 1}, user{ID: 2}
 	closed := pull{State: "closed", User: ann}
 	for name, c := range map[string]struct {
@@ -63,15 +64,16 @@ func TestState(t *testing.T) {
 		events []event
 		want   review.State
 	}{
-		"open":                     {pull{State: "open", User: ann}, nil, review.StateOpen},
-		"merged":                   {pull{State: "closed", Merged: true}, nil, review.StateMerged},
-		"closed by its author":     {closed, []event{{Type: eventClose, User: ann}}, review.StateCanceled},
-		"closed by somebody":       {closed, []event{{Type: eventClose, User: bo}}, review.StateClosed},
-		"and opened, and closed":   {closed, []event{{Type: eventClose, User: ann}, {Type: eventReopen, User: bo}, {Type: eventClose, User: bo}}, review.StateClosed},
-		"nobody knows by whom":     {closed, nil, review.StateClosed},
-		"by an account that is no": {pull{State: "closed"}, []event{{Type: eventClose}}, review.StateClosed},
+		"open":                            {pull{State: "open", User: ann}, nil, review.StateOpen},
+		"merged":                          {pull{State: "closed", Merged: true}, nil, review.StateMerged},
+		"closed by its author":            {closed, []event{{Type: eventClose, User: ann}}, review.StateCanceled},
+		"closed by somebody":              {closed, []event{{Type: eventClose, User: bo}}, review.StateClosed},
+		"and opened, and closed":          {closed, []event{{Type: eventClose, User: ann}, {Type: eventReopen, User: bo}, {Type: eventClose, User: bo}}, review.StateClosed},
+		"opened and closed by the engine": {pull{State: "closed", User: user{ID: engine}}, []event{{Type: eventClose, User: user{ID: engine}}}, review.StateClosed},
+		"nobody knows by whom":            {closed, nil, review.StateClosed},
+		"by an account that is no":        {pull{State: "closed"}, []event{{Type: eventClose}}, review.StateClosed},
 	} {
-		if got := state(c.pull, c.events); got != c.want {
+		if got := state(c.pull, c.events, engine); got != c.want {
 			t.Errorf("%s: %s, want %s", name, got, c.want)
 		}
 	}

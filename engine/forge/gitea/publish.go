@@ -42,36 +42,55 @@ func (g *Gitea) publish(ctx context.Context, n int, report forge.Report) error {
 	if err != nil {
 		return err
 	}
-	if err := g.comment(ctx, me, n, report); err != nil {
-		return err
-	}
-	return g.status(ctx, me, report)
-}
-
-// comment writes or edits the one comment of the engine.
-func (g *Gitea) comment(ctx context.Context, me int64, n int, report forge.Report) error {
-	comments, err := all[comment](ctx, g.client, list{doing: "read comments", path: g.repo("issues", n, "comments")})
+	memory, err := g.comment(ctx, me, n, report)
 	if err != nil {
 		return err
 	}
-	var old comment
+	if err := g.status(ctx, me, report); err != nil {
+		return err
+	}
+	return g.around(ctx, me, n, memory, report)
+}
+
+// comments are all comments on a pull request, the oldest first.
+func (g *Gitea) comments(ctx context.Context, n int) ([]comment, error) {
+	return all[comment](ctx, g.client, list{doing: "read comments", path: g.repo("issues", n, "comments")})
+}
+
+// ownComment is the one comment of the engine, without an id where there is none
+// yet. Others can write the marker too; only what its own account wrote is the
+// engine's.
+func (g *Gitea) ownComment(ctx context.Context, me int64, n int) (comment, error) {
+	comments, err := g.comments(ctx, n)
 	for _, c := range comments {
 		if c.User.is(me) && forge.IsComment(c.Body) {
-			old = c
-			break
+			return c, err
 		}
 	}
-	text, _, changed := forge.Sticky(forge.Recall(old.Body), old.Updated, report, g.cfg.Now(), maxComment)
-	body := map[string]string{"body": text}
+	return comment{}, err
+}
+
+// comment writes or edits the one comment of the engine.
+func (g *Gitea) comment(ctx context.Context, me int64, n int, report forge.Report) (forge.Memory, error) {
+	old, err := g.ownComment(ctx, me, n)
+	if err != nil {
+		return forge.Memory{}, err
+	}
+	text, memory, changed := forge.Sticky(forge.Recall(old.Body), old.Updated, report, g.cfg.Now(), maxComment)
 	switch {
 	case old.ID == 0:
-		if err := g.client.send(ctx, http.MethodPost, g.repo("issues", n, "comments"), body, nil); err != nil {
-			return fmt.Errorf("write comment: %w", err)
+		if err := g.client.send(ctx, http.MethodPost, g.repo("issues", n, "comments"), map[string]string{"body": text}, nil); err != nil {
+			return memory, fmt.Errorf("write comment: %w", err)
 		}
 	case changed && old.Body != text:
-		if err := g.client.send(ctx, http.MethodPatch, g.repo("issues", "comments", old.ID), body, nil); err != nil {
-			return fmt.Errorf("edit comment: %w", err)
-		}
+		return memory, g.editComment(ctx, old.ID, text)
+	}
+	return memory, nil
+}
+
+func (g *Gitea) editComment(ctx context.Context, id int64, text string) error {
+	if err := g.client.send(ctx, http.MethodPatch, g.repo("issues", "comments", id), map[string]string{"body": text}, nil); err != nil {
+		return fmt.Errorf("edit comment: %w", err)
 	}
 	return nil
 }

@@ -47,6 +47,40 @@ type pull struct {
 
 func (p pull) key() int64 { return int64(p.Number) }
 
+// listedPull is a pull request in a list.
+type listedPull struct {
+	pull
+	Updated time.Time `json:"updated_at"`
+}
+
+// settles is after which time it shows in the list that something happened again:
+// Gitea counts seconds, and a list takes a while.
+const settles = 2 * time.Minute
+
+// version changes whenever something happens, at a time of Gitea's clock. Something
+// that happened just now has none.
+func (p listedPull) version(now time.Time) string {
+	if p.Updated.IsZero() || now.Sub(p.Updated) < settles { // as where now is not known
+		return ""
+	}
+	return p.Updated.UTC().Format(time.RFC3339) + " " + p.Head.SHA
+}
+
+// shownPull is a pull request with what stands around it.
+type shownPull struct {
+	pull
+	Labels []label `json:"labels"`
+	// Near are those whose review is requested, and those who gave one.
+	Near []user `json:"requested_reviewers"`
+}
+
+type label struct {
+	ID   int64  `json:"id"`
+	Name string `json:"name"`
+}
+
+func (l label) key() int64 { return l.ID }
+
 type pullReview struct {
 	ID        int64     `json:"id"`
 	User      user      `json:"user"`
@@ -58,6 +92,9 @@ type pullReview struct {
 	Begun     time.Time `json:"submitted_at"` // it is not: see event
 }
 
+// stateAsked is of the entry among the reviews that says that one is requested.
+const stateAsked = "REQUEST_REVIEW"
+
 func (r pullReview) key() int64 { return r.ID }
 
 // event is an entry of the timeline.
@@ -68,6 +105,7 @@ type event struct {
 	Body     string    `json:"body"`
 	Created  time.Time `json:"created_at"`
 	ReviewID int64     `json:"review_id"`
+	Assignee user      `json:"assignee"` // of eventAsk whose review it is about
 }
 
 func (e event) key() int64 { return e.ID }
@@ -80,6 +118,7 @@ const (
 	eventClose    = "close"
 	eventReopen   = "reopen"
 	eventRetarget = "change_target_branch"
+	eventAsk      = "review_request" // or that it was taken back
 )
 
 // push is the body of a pull_push event: of a push by force the commits before
@@ -100,6 +139,7 @@ type comment struct {
 	ID      int64     `json:"id"`
 	User    user      `json:"user"`
 	Body    string    `json:"body"`
+	Created time.Time `json:"created_at"`
 	Updated time.Time `json:"updated_at"`
 }
 

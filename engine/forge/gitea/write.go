@@ -9,6 +9,7 @@ import (
 
 	"github.com/assent-dev/assent/engine/forge"
 	"github.com/assent-dev/assent/engine/forge/change"
+	"github.com/assent-dev/assent/engine/gitdb"
 	"github.com/assent-dev/assent/engine/review"
 )
 
@@ -42,8 +43,13 @@ func (g *Gitea) open(ctx context.Context, d change.Draft) (forge.PullRequest, er
 	if err != nil {
 		return forge.PullRequest{}, err
 	}
+	return g.openPushed(ctx, d, head)
+}
+
+// openPushed opens the pull request of a draft whose branch is there.
+func (g *Gitea) openPushed(ctx context.Context, d change.Draft, head gitdb.OID) (forge.PullRequest, error) {
 	var pr pull
-	err = g.client.send(ctx, http.MethodPost, g.repo("pulls"), map[string]string{
+	err := g.client.send(ctx, http.MethodPost, g.repo("pulls"), map[string]string{
 		"title": forge.OneLine(d.Title), "head": d.Branch, "base": g.cfg.Branch, "body": d.Body,
 	}, &pr)
 	if err != nil {

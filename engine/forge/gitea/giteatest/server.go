@@ -122,7 +122,8 @@ func (s *Server) start(ctx context.Context, binary string) error {
 	password := private.Secret()
 	work := s.own.Path("")
 	ini := s.own.Path("app.ini")
-	env := []string{"-i", "PATH=" + os.Getenv("PATH"), "HOME=" + work, binary, "--config", ini, "--work-path", work}
+	// A time zone off whole hours, which every time of the API is in.
+	env := []string{"-i", "TZ=Asia/Kolkata", "PATH=" + os.Getenv("PATH"), "HOME=" + work, binary, "--config", ini, "--work-path", work}
 	var broken error
 	port, err := s.own.Start(ctx, "/usr/bin/env", func(port int) []string {
 		broken = s.own.WriteFile("app.ini", fmt.Appendf(nil, config, strings.TrimSuffix(work, "/"), port, private.Secret()))
