@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/assent-dev/assent/engine/grant"
+	"github.com/assent-dev/assent/engine/resource"
 )
 
 // aid is a sequence or a function that inserting into a table needs beside the
@@ -48,7 +49,9 @@ func (s *snapshot) writesAny(w *wanted) bool {
 	return false
 }
 
-func writing(r grant.Role) bool { return slices.ContainsFunc(r.Objects, r.Writes) }
+func writing(r grant.Role) bool {
+	return r.Access == resource.Write && slices.ContainsFunc(r.Objects, r.Writes)
+}
 
 // readAids reads what writing needs, and what of it our roles may use.
 func (s *snapshot) readAids(ctx context.Context, tx pgx.Tx, w *wanted) error {

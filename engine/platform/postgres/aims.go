@@ -15,8 +15,8 @@ func (s *snapshot) at(schemaName, name string) *relation {
 		}
 	}
 	r := s.rels[relName{schemaName, name}]
-	if r != nil && r.nth < len(s.all) && s.all[r.nth] == r {
-		s.cursor = r.nth + 1
+	if r != nil && r.nth > 0 {
+		s.cursor = r.nth
 	}
 	return r
 }

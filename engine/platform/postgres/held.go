@@ -198,7 +198,12 @@ func (s *snapshot) heldBy(role string) []*relation {
 			out = append(out, r)
 		}
 	}
-	inOrder := func(a, b *relation) int { return a.compare(b.relName) }
+	inOrder := func(a, b *relation) int {
+		if a.nth > 0 && b.nth > 0 {
+			return a.nth - b.nth
+		}
+		return a.compare(b.relName)
+	}
 	if !slices.IsSortedFunc(out, inOrder) {
 		slices.SortFunc(out, inOrder)
 	}

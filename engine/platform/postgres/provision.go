@@ -125,24 +125,23 @@ func gravity(f *fault) int {
 // serveObject keeps of an object what its table has: all of it where there is
 // no fault.
 func (s *snapshot) serveObject(o *grant.Object) (*grant.Object, *relation, *fault) {
-	none := &grant.Object{}
 	if len(o.Path) != 3 {
-		return none, nil, faultf(platform.Unsupported, "path %s is not database, schema and table: correct the data source", dotted(o.Path))
+		return &grant.Object{}, nil, faultf(platform.Unsupported, "path %s is not database, schema and table: correct the data source", dotted(o.Path))
 	}
 	if o.Path[0] != s.database {
-		return none, nil, faultf(platform.NoObject, "%s is not in database %s, which the connection reaches", dotted(o.Path), s.database)
+		return &grant.Object{}, nil, faultf(platform.NoObject, "%s is not in database %s, which the connection reaches", dotted(o.Path), s.database)
 	}
 	r := s.table(o)
 	if r == nil {
 		for i, kind := range []string{"schema", "table"} {
 			if name := o.Path[i+1]; !nameable(name) {
-				return none, nil, badName(kind, name)
+				return &grant.Object{}, nil, badName(kind, name)
 			}
 		}
-		return none, nil, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source", dotted(o.Path))
+		return &grant.Object{}, nil, faultf(platform.NoObject, "%s does not exist: create it, or remove the data source", dotted(o.Path))
 	}
 	if r.owner == viewsRole {
-		return none, r, faultf(platform.Unsupported, "%s is a masked view of ours: name the table", dotted(o.Path))
+		return &grant.Object{}, r, faultf(platform.Unsupported, "%s is a masked view of ours: name the table", dotted(o.Path))
 	}
 	masked := o.Masked()
 	if !masked && r.hasColumns(o) {
@@ -161,7 +160,7 @@ func (s *snapshot) serveObject(o *grant.Object) (*grant.Object, *relation, *faul
 			continue
 		}
 		if _, _, err := expression(have, c.Mask); err != nil {
-			return none, r, faultf(platform.Unsupported, "%s: %v", dotted(o.Path), err)
+			return &grant.Object{}, r, faultf(platform.Unsupported, "%s: %v", dotted(o.Path), err)
 		}
 		kept.Columns = append(kept.Columns, c)
 	}

@@ -102,9 +102,6 @@ func (s *snapshot) readBookRows(ctx context.Context, tx pgx.Tx, w *wanted) error
 			return nil //nolint:nilerr // edited by hand: the role's own mark says what it is, and the row is written anew
 		}
 		w.bodies[body] = role
-		for _, o := range role.Objects {
-			w.paths[relName{o.Path[1], o.Path[2]}] = true
-		}
 		b.setRole(name, bookRole{oid: oid, body: role})
 		return nil
 	})

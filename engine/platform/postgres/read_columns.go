@@ -5,14 +5,19 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/assent-dev/assent/engine/grant"
 )
 
 // readColumns reads the columns of the relations that matter here, and then
 // says in names who holds what.
 func (s *snapshot) readColumns(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	var oids []uint32
+	if w.again == nil {
+		s.nameTables(w)
+	}
 	for _, r := range s.ordered {
-		if w.again != nil || w.paths[r.relName] || r.access.columns != nil || r.access.table != nil && s.mentionsUs(r) {
+		if w.again != nil || r.named || r.access.columns != nil || r.access.table != nil && s.mentionsUs(r) {
 			oids = append(oids, r.oid)
 		}
 	}
@@ -22,6 +27,27 @@ func (s *snapshot) readColumns(ctx context.Context, tx pgx.Tx, w *wanted) error 
 	}
 	s.spread()
 	return nil
+}
+
+// nameTables notes which relations a role of the books or of the changes names.
+func (s *snapshot) nameTables(w *wanted) {
+	of := func(r *grant.Role) {
+		for i := range r.Objects {
+			if o := &r.Objects[i]; len(o.Path) == 3 {
+				if table := s.table(o); table != nil {
+					table.named = true
+				}
+			}
+		}
+	}
+	for _, r := range w.roles {
+		of(r)
+	}
+	if s.book != nil {
+		for _, r := range s.book.roles {
+			of(&r.body)
+		}
+	}
 }
 
 // columnsOf reads the columns of relations, one row for each, and apart from

@@ -72,7 +72,7 @@ func (s *snapshot) readRelations(ctx context.Context, tx pgx.Tx, w *wanted) erro
 	if w.again == nil {
 		s.all = s.ordered
 		for i, r := range s.all {
-			r.nth = i
+			r.nth = i + 1
 		}
 	}
 	for at, r := range had {

@@ -123,7 +123,8 @@ type relation struct {
 	access  relAccess // as read
 	sql     string    // see quoted
 
-	nth int // its place in snapshot.all
+	nth   int  // its place in snapshot.all, from 1; 0 where it has none
+	named bool // a role of the books or of the changes names it
 	// listed are the roles whose holders have it from the snapshot before.
 	listed map[string]*held
 	gone   bool  // dropped since the snapshot was taken
@@ -180,8 +181,8 @@ func (r *relation) column(name string) (column, bool) {
 // wanted are the names that a snapshot must cover beside our own.
 type wanted struct {
 	accounts []string
-	paths    map[relName]bool
-	writes   bool // of a role that writes
+	roles    []*grant.Role // of the changes, as they are and as they will be
+	writes   bool          // of a role that writes
 	// again narrows the snapshot to these relations, where set: the others stay
 	// as before has them, and nobody's rows in the books are read.
 	again  map[relName]bool
@@ -192,7 +193,7 @@ type wanted struct {
 }
 
 func wantedBy(changes []plan.Change) wanted {
-	w := wanted{paths: map[relName]bool{}}
+	var w wanted
 	for _, c := range changes {
 		if c.Grant != nil && c.Action != plan.Revoke && nameable(c.Grant.Principal) {
 			w.accounts = append(w.accounts, c.Grant.Principal)
@@ -202,11 +203,7 @@ func wantedBy(changes []plan.Change) wanted {
 				continue
 			}
 			w.writes = w.writes || writing(*r)
-			for _, o := range r.Objects {
-				if len(o.Path) == 3 {
-					w.paths[relName{o.Path[1], o.Path[2]}] = true
-				}
-			}
+			w.roles = append(w.roles, r)
 		}
 	}
 	slices.Sort(w.accounts)
