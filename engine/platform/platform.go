@@ -122,6 +122,9 @@ type Batch struct {
 type Statement struct {
 	Text string `json:"text"`
 	Why  string `json:"why,omitempty"`
+	// Own says that it keeps the engine's own books, or makes what they need, and opens
+	// no data to anybody.
+	Own bool `json:"-"`
 }
 
 // Status is how a change ended.

@@ -32,6 +32,11 @@ func (b *builder) add(why, text string) {
 	b.out = append(b.out, platform.Statement{Text: text, Why: why})
 }
 
+// keep adds a statement that keeps our own books, or makes what they need.
+func (b *builder) keep(why, text string) {
+	b.out = append(b.out, platform.Statement{Text: text, Why: why, Own: true})
+}
+
 // take gives the statements so far and starts anew.
 func (b *builder) take() []platform.Statement {
 	out := b.out
@@ -52,7 +57,7 @@ func (b *builder) books() {
 	const end = ") ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_bin COMMENT = '" + bookMark + "'"
 	const where = "user VARCHAR(128) NOT NULL, host VARCHAR(255) NOT NULL"
 	if b.s.bookState == bookAbsent {
-		b.add(why, "CREATE DATABASE "+ident(bookDatabase))
+		b.keep(why, "CREATE DATABASE "+ident(bookDatabase))
 	}
 	for _, text := range []string{
 		"CREATE TABLE IF NOT EXISTS assent.salt (one TINYINT PRIMARY KEY, salt CHAR(64) NOT NULL" + end,
@@ -69,7 +74,7 @@ func (b *builder) books() {
 		"INSERT IGNORE INTO assent.meta (one, connection, server, epoch, mark_seq, mark_digest, owners) VALUES (1, " +
 			literal(string(b.s.connection)) + ", " + literal(b.s.serverID) + ", 0, 0, '', FALSE)",
 	} {
-		b.add(why, text)
+		b.keep(why, text)
 	}
 	b.s.bookState = bookWhole
 	b.s.book = &book{
@@ -88,7 +93,7 @@ func (b *builder) owners() error {
 				return faultf(platform.NotOurs, "account %s exists and is not ours: drop it", a)
 			}
 		}
-		b.add("say that the accounts are ours", "UPDATE assent.meta SET owners = TRUE")
+		b.keep("say that the accounts are ours", "UPDATE assent.meta SET owners = TRUE")
 		b.s.book.owners = true
 	}
 	how := "IDENTIFIED VIA mysql_native_password USING 'invalid'"
@@ -97,13 +102,13 @@ func (b *builder) owners() error {
 	}
 	for _, a := range owners {
 		if b.s.logins[a] == nil {
-			b.add("an account that nobody can log in as owns what we make", "CREATE USER "+a.quoted()+" "+how+" ACCOUNT LOCK")
+			b.keep("an account that nobody can log in as owns what we make", "CREATE USER "+a.quoted()+" "+how+" ACCOUNT LOCK")
 			b.s.logins[a] = &login{account: a}
 		}
 	}
 	b.give("let hash masks use the salt", viewsOwner, relName{bookDatabase, "salt"}, just("SELECT", nil))
 	if !b.s.wide[fuseOwner][bookDatabase]["EVENT"] {
-		b.add("let the events that end grants run", "GRANT EVENT ON "+pattern(bookDatabase)+".* TO "+fuseOwner.quoted())
+		b.keep("let the events that end grants run", "GRANT EVENT ON "+pattern(bookDatabase)+".* TO "+fuseOwner.quoted())
 		b.s.wide[fuseOwner] = map[string]map[string]bool{bookDatabase: {"EVENT": true}}
 	}
 	return nil
@@ -114,7 +119,7 @@ func (b *builder) mark(m platform.Mark) {
 	if b.s.book.seq == m.Seq && b.s.book.digest == m.Digest {
 		return
 	}
-	b.add("record the ledger position", "UPDATE assent.meta SET mark_seq = "+number(m.Seq)+", mark_digest = "+literal(m.Digest))
+	b.keep("record the ledger position", "UPDATE assent.meta SET mark_seq = "+number(m.Seq)+", mark_digest = "+literal(m.Digest))
 	b.s.book.seq, b.s.book.digest = m.Seq, m.Digest
 }
 

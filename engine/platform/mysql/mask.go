@@ -1,6 +1,7 @@
 package mysql
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -17,6 +18,8 @@ type column struct {
 	declared string // the type as the table declares it
 	nullable bool
 	comment  string
+	// undeclared says that a draft does not know the type: see Draft.
+	undeclared bool
 }
 
 // The families of types that masks tell apart.
@@ -72,6 +75,9 @@ func (k masker) regexFlags() string {
 func (k masker) expression(c column, m *resource.Mask) (string, error) {
 	if m == nil {
 		return ref(c), nil
+	}
+	if c.undeclared {
+		return "", fmt.Errorf("the mask %s of column %s depends on its type, and the file of the data source says %s", m.Type, c.name, cmp.Or(c.declared, "none"))
 	}
 	switch m.Type {
 	case resource.MaskNull:

@@ -108,7 +108,7 @@ func (b *builder) memberRows(name string, all []joining) {
 
 func (b *builder) upsertMembers(why string, rows []string) {
 	if len(rows) > 0 {
-		b.add(why, "INSERT INTO assent.members (role, user, host, principal, not_after, requests, ending) VALUES "+strings.Join(rows, ", ")+
+		b.keep(why, "INSERT INTO assent.members (role, user, host, principal, not_after, requests, ending) VALUES "+strings.Join(rows, ", ")+
 			" ON DUPLICATE KEY UPDATE principal = VALUES(principal), not_after = VALUES(not_after), requests = VALUES(requests), ending = VALUES(ending)")
 	}
 }
@@ -120,7 +120,7 @@ func (b *builder) openUmbrella(who account) {
 	}
 	name := b.s.umbrella(who)
 	if b.s.book.umbrellas[who] == "" {
-		b.add("the account's own role is ours", "INSERT INTO assent.umbrellas (user, host, name) VALUES ("+literals([]string{who.user, who.host, name})+")")
+		b.keep("the account's own role is ours", "INSERT INTO assent.umbrellas (user, host, name) VALUES ("+literals([]string{who.user, who.host, name})+")")
 		b.s.book.umbrellas[who] = name
 	}
 	if !b.s.hasRole(name) {
@@ -287,7 +287,7 @@ func (b *builder) forget(name string, people []account) {
 		}
 	}
 	if len(rows) > 0 {
-		b.add("forget who has left", "DELETE FROM assent.members WHERE role = "+literal(name)+" AND (user, host) IN ("+strings.Join(rows, ", ")+")")
+		b.keep("forget who has left", "DELETE FROM assent.members WHERE role = "+literal(name)+" AND (user, host) IN ("+strings.Join(rows, ", ")+")")
 	}
 }
 
@@ -307,7 +307,7 @@ func (b *builder) foldUmbrella(who account) {
 		b.add("the account's own role goes", "DROP ROLE "+ident(name))
 		b.s.dropped(name)
 	}
-	b.add("forget the account's own role", "DELETE FROM assent.umbrellas WHERE name = "+literal(name))
+	b.keep("forget the account's own role", "DELETE FROM assent.umbrellas WHERE name = "+literal(name))
 	delete(b.s.book.umbrellas, who)
 }
 

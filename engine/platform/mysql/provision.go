@@ -64,13 +64,13 @@ func (b *builder) record(p *roleWork) {
 		return
 	}
 	row := func(why, settled string) []platform.Statement {
-		b.add(why, "INSERT INTO assent.roles (name, settled, body, born) VALUES ("+literal(name)+", "+settled+", "+literal(toJSON(p.can))+", "+
+		b.keep(why, "INSERT INTO assent.roles (name, settled, body, born) VALUES ("+literal(name)+", "+settled+", "+literal(toJSON(p.can))+", "+
 			literal(toJSON(born))+") ON DUPLICATE KEY UPDATE settled = VALUES(settled), body = VALUES(body), born = VALUES(born)")
 		return b.take()
 	}
 	if works {
 		p.intent = row("keep what the role will open", "FALSE")
-		b.add("the role opens that", "UPDATE assent.roles SET settled = TRUE WHERE name = "+literal(name))
+		b.keep("the role opens that", "UPDATE assent.roles SET settled = TRUE WHERE name = "+literal(name))
 		p.settle = b.take()
 	} else {
 		p.settle = row("keep what the role opens", "TRUE")

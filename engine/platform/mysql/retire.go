@@ -16,7 +16,7 @@ func (b *builder) retireAccess(key grant.RoleKey) error {
 	gone := accounts(ways)
 	b.ending(name, gone)
 	if have, ok := b.s.book.roles[name]; ok && have.settled {
-		b.add("the role is being retired", "UPDATE assent.roles SET settled = FALSE WHERE name = "+literal(name))
+		b.keep("the role is being retired", "UPDATE assent.roles SET settled = FALSE WHERE name = "+literal(name))
 		have.settled = false
 		b.s.book.roles[name] = have
 	}
@@ -49,7 +49,7 @@ func (b *builder) retireRest(key grant.RoleKey) {
 	}
 	b.forget(name, sorted(rest))
 	if _, ok := b.s.book.roles[name]; ok {
-		b.add("forget the role", "DELETE FROM assent.roles WHERE name = "+literal(name))
+		b.keep("forget the role", "DELETE FROM assent.roles WHERE name = "+literal(name))
 		delete(b.s.book.roles, name)
 	}
 }

@@ -86,7 +86,7 @@ func (s *snapshot) viewMine(key grant.RoleKey, o grant.Object) *fault {
 
 func (b *builder) home(home, role string) {
 	if b.s.book.homes[home] != role {
-		b.add("the database of the masked views is ours", "INSERT INTO assent.homes (name, role) VALUES ("+literal(home)+", "+literal(role)+")")
+		b.keep("the database of the masked views is ours", "INSERT INTO assent.homes (name, role) VALUES ("+literal(home)+", "+literal(role)+")")
 		b.s.book.homes[home] = role
 	}
 	if _, ok := b.s.databases[home]; !ok {
@@ -116,7 +116,7 @@ func (b *builder) view(role, home string, o grant.Object) error {
 	if have == nil || !b.s.intact(have, role, digest(text)) {
 		b.checkPatterns(o)
 		b.add("mask "+dotted(o.Path), text)
-		b.add("keep what the server made of the view",
+		b.keep("keep what the server made of the view",
 			"INSERT INTO assent.views (home, name, role, text, def) SELECT TABLE_SCHEMA, TABLE_NAME, "+literal(role)+", "+literal(digest(text))+", "+
 				viewDigest+" FROM information_schema.VIEWS WHERE TABLE_SCHEMA = "+literal(home)+" AND TABLE_NAME = "+literal(at.name)+" AND BINARY TABLE_NAME = "+literal(at.name)+
 				" ON DUPLICATE KEY UPDATE role = VALUES(role), text = VALUES(text), def = VALUES(def)")
@@ -133,7 +133,7 @@ func (b *builder) checkPatterns(o grant.Object) {
 	for _, c := range o.Columns {
 		if c.Mask != nil && c.Mask.Type == resource.MaskRegex {
 			if sql, err := b.masker().regex("_utf8mb4''", *c.Mask); err == nil { // otherwise the view is not made at all
-				b.add("check the pattern of "+c.Name, "SELECT "+sql)
+				b.keep("check the pattern of "+c.Name, "SELECT "+sql)
 			}
 		}
 	}
@@ -154,7 +154,7 @@ func (b *builder) dropView(at relName) {
 		delete(b.s.rels, at)
 	}
 	if _, ok := b.s.book.views[at]; ok {
-		b.add("forget the view", "DELETE FROM assent.views WHERE home = "+literal(at.database)+" AND name = "+literal(at.name))
+		b.keep("forget the view", "DELETE FROM assent.views WHERE home = "+literal(at.database)+" AND name = "+literal(at.name))
 		delete(b.s.book.views, at)
 	}
 }
@@ -173,7 +173,7 @@ func (b *builder) dropHome(home, role string) {
 		b.add("no masked view is left in it", "DROP DATABASE "+ident(home))
 		delete(b.s.databases, home)
 	}
-	b.add("forget the database", "DELETE FROM assent.homes WHERE name = "+literal(home))
+	b.keep("forget the database", "DELETE FROM assent.homes WHERE name = "+literal(home))
 	delete(b.s.book.homes, home)
 }
 

@@ -250,8 +250,6 @@ func (s *snapshot) endSessions(user string) platform.Statement {
 	return platform.Statement{Text: text, Why: "end the sessions of who has left"}
 }
 
-func oneLine(text string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(text) }
-
 // Preview implements platform.Platform: the statements of Apply in order,
 // without the lock, the fence and the ledger's mark.
 func (m *MySQL) Preview(ctx context.Context, changes []plan.Change) ([]platform.Statement, error) {
@@ -268,23 +266,31 @@ func (m *MySQL) Preview(ctx context.Context, changes []plan.Change) ([]platform.
 	if err := b.bootstrap(); err != nil {
 		return nil, m.whole("preview", err)
 	}
-	out := b.take()
-	for _, u := range s.units(changes) {
+	out := append(b.take(), b.show(changes, !m.cfg.NoEndSessions, func(c plan.Change, lack *fault) []platform.Statement {
+		return []platform.Statement{platform.Remark(c.RoleKey().RoleName()+" is not carried out in full: "+lack.Error(), lack.Error())}
+	})...)
+	return append(out, s.crowds(changes)...), nil
+}
+
+// show are the statements of changes in order. lacking says what is missing of a
+// change that cannot be carried out in full.
+func (b *builder) show(changes []plan.Change, endSessions bool, lacking func(plan.Change, *fault) []platform.Statement) []platform.Statement {
+	var out []platform.Statement
+	for _, u := range b.s.units(changes) {
 		w, err := b.build(u, changes)
 		for _, i := range u.at {
-			if texts := w.unsure(s, i); len(texts) > 0 {
+			if texts := w.unsure(b.s, i); len(texts) > 0 {
 				w.faults[i] = stillOpen(texts, w.faults[i])
 			}
 		}
 		for _, i := range keys(w.faults) {
-			why := w.faults[i].Error()
-			out = append(out, platform.Statement{Text: "-- " + changes[i].RoleKey().RoleName() + " is not carried out in full: " + oneLine(why), Why: why})
+			out = append(out, lacking(changes[i], w.faults[i])...)
 		}
 		if err != nil {
-			out = append(out, platform.Statement{Text: "-- " + u.key.RoleName() + " is left alone", Why: err.Error()})
+			out = append(out, platform.Remark(u.key.RoleName()+" is left alone", err.Error()))
 			continue
 		}
-		out = append(out, w.statements(s, !m.cfg.NoEndSessions)...)
+		out = append(out, w.statements(b.s, endSessions)...)
 	}
-	return append(out, s.crowds(changes)...), nil
+	return out
 }

@@ -51,6 +51,11 @@ func (b *builder) change(at relName) {
 
 func (b *builder) add(why, text string) { b.steps = append(b.steps, step{why: why, text: text}) }
 
+// keep adds a statement that keeps our own books, or makes what they need.
+func (b *builder) keep(why, text string) {
+	b.steps = append(b.steps, step{why: why, text: text, own: true})
+}
+
 // row adds a row to a statement that takes many.
 func (b *builder) row(into *rows, key, text string) {
 	b.steps = append(b.steps, step{into: into, key: key, text: text})
@@ -103,7 +108,7 @@ func (b *builder) bootstrap() {
 		`CREATE TABLE assent.member (role text, account text, not_after timestamptz, requests text NOT NULL,` +
 			` ending bool NOT NULL DEFAULT false, PRIMARY KEY (role, account))`,
 	} {
-		b.add(why, text)
+		b.keep(why, text)
 	}
 	b.s.book = newBook()
 	b.s.book.connection = string(b.s.connection)
@@ -114,7 +119,7 @@ func (b *builder) mark(m platform.Mark) {
 	if b.s.book.seq == m.Seq && b.s.book.digest == m.Digest {
 		return
 	}
-	b.add("record the ledger position", `UPDATE assent.meta SET mark_seq = `+number(m.Seq)+`, mark_digest = `+literal(m.Digest))
+	b.keep("record the ledger position", `UPDATE assent.meta SET mark_seq = `+number(m.Seq)+`, mark_digest = `+literal(m.Digest))
 	b.s.book.seq, b.s.book.digest = m.Seq, m.Digest
 }
 
@@ -141,7 +146,7 @@ func (b *builder) group(key grant.RoleKey) {
 		r.altered = nil
 	}
 	if mark := b.s.roleMark(key); r.comment != mark {
-		b.add("mark the role as ours", "COMMENT ON ROLE "+ident(name)+" IS "+literal(mark))
+		b.keep("mark the role as ours", "COMMENT ON ROLE "+ident(name)+" IS "+literal(mark))
 		r.comment = mark
 	}
 }
@@ -150,8 +155,8 @@ func (b *builder) group(key grant.RoleKey) {
 func (b *builder) owner() error {
 	r := b.s.roles[viewsRole]
 	if r == nil {
-		b.add("make the owner of masked views", "CREATE ROLE "+viewsRole+" NOLOGIN NOINHERIT")
-		b.add("mark the role as ours", "COMMENT ON ROLE "+viewsRole+" IS "+literal(viewsMark))
+		b.keep("make the owner of masked views", "CREATE ROLE "+viewsRole+" NOLOGIN NOINHERIT")
+		b.keep("mark the role as ours", "COMMENT ON ROLE "+viewsRole+" IS "+literal(viewsMark))
 		r = &role{name: viewsRole, comment: viewsMark, planned: true}
 		b.s.roles[viewsRole] = r
 	}
@@ -168,7 +173,7 @@ func (b *builder) owner() error {
 		if b.s.version >= 160000 {
 			options = " WITH INHERIT TRUE, SET TRUE"
 		}
-		b.add("let the engine act as the owner of masked views", "GRANT "+viewsRole+" TO "+ident(b.s.engine)+options)
+		b.keep("let the engine act as the owner of masked views", "GRANT "+viewsRole+" TO "+ident(b.s.engine)+options)
 		r.members = append(r.members, membership{account: b.s.engine, inherit: true, set: true})
 	}
 	return nil
@@ -268,6 +273,7 @@ var roleRows = &rows{
 	before: "INSERT INTO assent.role (name, oid, body) VALUES ",
 	after:  " ON CONFLICT (name) DO UPDATE SET oid = EXCLUDED.oid, body = EXCLUDED.body",
 	late:   true,
+	own:    true,
 }
 
 // recordRole keeps what a role opens, where that changed.

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -21,6 +22,8 @@ type column struct {
 	declared string // the type as the table declares it
 	notNull  bool
 	comment  string
+	// undeclared says that a draft does not know the type: see Draft.
+	undeclared bool
 }
 
 // expression is what a view shows for the column, and whether it reads the
@@ -39,6 +42,9 @@ func expression(c column, m *resource.Mask) (sql string, reads bool, err error) 
 	ref := "t." + ident(c.name)
 	if m == nil {
 		return ref, true, nil
+	}
+	if c.undeclared && typed(m) {
+		return "", false, fmt.Errorf("the mask %s of column %s depends on its type, and the file of the data source says %s", m.Type, c.name, cmp.Or(c.declared, "none"))
 	}
 	text := ref + "::pg_catalog.text"
 	switch m.Type {

@@ -52,6 +52,7 @@ var memberRows = &rows{
 	before: "INSERT INTO assent.member (role, account, not_after, requests) SELECT * FROM ",
 	types:  []string{"text", "text", "timestamptz", "text"},
 	after:  " ON CONFLICT (role, account) DO UPDATE SET not_after = EXCLUDED.not_after, requests = EXCLUDED.requests, ending = false",
+	own:    true,
 }
 
 // newMemberRows are those of people whom the books do not know, which only the
@@ -188,6 +189,7 @@ var (
 		before: "UPDATE assent.member m SET not_after = NULL, requests = 'null', ending = true FROM ",
 		types:  roleAndAccount,
 		after:  " AS v (role, account) WHERE m.role = v.role AND m.account = v.account",
+		own:    true,
 	}
 	// endingStrangers are members that the books do not know.
 	endingStrangers = &rows{
@@ -195,18 +197,21 @@ var (
 		before: "INSERT INTO assent.member (role, account, not_after, requests, ending) SELECT role, account, NULL, 'null', true FROM ",
 		types:  roleAndAccount,
 		after:  " AS v (role, account) ON CONFLICT (role, account) DO UPDATE SET not_after = NULL, requests = 'null', ending = true",
+		own:    true,
 	}
 	strangerRows = &rows{
 		why:    "forget who is no member",
 		before: "DELETE FROM assent.member m USING ",
 		types:  roleAndAccount,
 		after:  " AS v (role, account) WHERE NOT m.ending AND m.role = v.role AND m.account = v.account",
+		own:    true,
 	}
 	settledRows = &rows{
 		why:    "forget who has left",
 		before: "DELETE FROM assent.member m USING ",
 		types:  roleAndAccount,
 		after:  " AS v (role, account) WHERE m.ending AND m.role = v.role AND m.account = v.account",
+		own:    true,
 	}
 )
 
@@ -297,12 +302,12 @@ func (b *builder) retireRest(key grant.RoleKey) {
 		delete(b.s.roles, name)
 	}
 	if _, ok := b.s.book.roles[name]; ok {
-		b.add("forget the role", "DELETE FROM assent.role WHERE name = "+literal(name))
+		b.keep("forget the role", "DELETE FROM assent.role WHERE name = "+literal(name))
 		delete(b.s.book.roles, name)
 	}
 	for k, m := range b.s.book.members {
 		if k.role == name && !m.ending {
-			b.add("forget who is no member", "DELETE FROM assent.member WHERE NOT ending AND role = "+literal(name))
+			b.keep("forget who is no member", "DELETE FROM assent.member WHERE NOT ending AND role = "+literal(name))
 			break
 		}
 	}

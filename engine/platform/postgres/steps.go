@@ -14,6 +14,7 @@ type step struct {
 	why string
 	// text is a whole statement or, where into is set, one row of it.
 	text string
+	own  bool // see platform.Statement
 	into *rows
 	// cells are the row instead of text, where into has types: see element.
 	cells []string
@@ -51,6 +52,7 @@ type rows struct {
 	types []string
 	// late rows come after all privileges, and may be torn apart.
 	late bool
+	own  bool // see platform.Statement
 }
 
 // What bounds a statement, and a transaction. A weight is about one row of a
@@ -135,7 +137,7 @@ func (m *merger) add(s step) {
 	case s.into != nil:
 		m.addRow(s)
 	default:
-		m.plainly(platform.Statement{Text: s.text, Why: s.why}, 5)
+		m.plainly(platform.Statement{Text: s.text, Why: s.why, Own: s.own}, 5)
 	}
 }
 
@@ -193,7 +195,7 @@ func (m *merger) addRow(s step) {
 }
 
 func (m *merger) emit(into *rows, p *rowPool) {
-	s := platform.Statement{Text: into.before + p.values(into.types) + into.after, Why: into.why}
+	s := platform.Statement{Text: into.before + p.values(into.types) + into.after, Why: into.why, Own: into.own}
 	if into.late {
 		m.plain = append(m.plain, atom{[]platform.Statement{s}, len(p.keys) + p.bytes/4096})
 	} else {

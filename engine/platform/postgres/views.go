@@ -70,7 +70,7 @@ func (b *builder) viewSchema(name string) error {
 		return nil
 	}
 	b.add("make the schema of the masked views", "CREATE SCHEMA "+ident(name)+" AUTHORIZATION "+viewsRole)
-	b.add("mark the schema as ours", "COMMENT ON SCHEMA "+ident(name)+" IS "+literal(b.s.schemaMark()))
+	b.keep("mark the schema as ours", "COMMENT ON SCHEMA "+ident(name)+" IS "+literal(b.s.schemaMark()))
 	b.s.schemas[name] = &schema{
 		name: name, comment: b.s.schemaMark(), planned: true,
 		usage: map[string]bool{}, granted: map[string]bool{},
@@ -107,10 +107,10 @@ func (b *builder) view(name, schemaName string, o grant.Object) error {
 	b.add("mask "+dotted(o.Path), text)
 	v := ident(at.schema, at.name)
 	b.add("the owner alone reads the table", "ALTER VIEW "+v+" OWNER TO "+viewsRole)
-	b.add("keep the view's digest with it", "COMMENT ON VIEW "+v+" IS "+literal(viewMark(digest(text))))
+	b.keep("keep the view's digest with it", "COMMENT ON VIEW "+v+" IS "+literal(viewMark(digest(text))))
 	b.s.rels[at] = &relation{relName: at, kind: 'v', owner: viewsRole, comment: viewMark(digest(text)), direct: map[string]*held{}}
 	b.grantTable("open the masked view", name, b.s.rels[at], "SELECT")
-	b.add("keep what the server made of the view",
+	b.keep("keep what the server made of the view",
 		"INSERT INTO assent.view (schema, name, role, path, text, def) SELECT "+literal(at.schema)+", "+literal(at.name)+", "+literal(name)+", "+
 			array(o.Path)+", "+literal(digest(text))+", encode(sha256(convert_to(pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, ''), 'UTF8')), 'hex')"+
 			" FROM pg_class c WHERE c.oid = "+literal(v)+"::regclass"+
@@ -133,7 +133,7 @@ func (b *builder) checkPatterns(o grant.Object) {
 	for _, c := range o.Columns {
 		if c.Mask != nil && c.Mask.Type == resource.MaskRegex {
 			if sql, err := regexMask("''::pg_catalog.text", *c.Mask); err == nil { // otherwise the view is not made at all
-				b.add("check the pattern of "+c.Name, "SELECT "+sql)
+				b.keep("check the pattern of "+c.Name, "SELECT "+sql)
 			}
 		}
 	}
@@ -154,7 +154,7 @@ func (b *builder) dropView(at relName) {
 		r.gone = true
 	}
 	if _, ok := b.s.book.views[at]; ok {
-		b.add("forget the view", "DELETE FROM assent.view WHERE schema = "+literal(at.schema)+" AND name = "+literal(at.name))
+		b.keep("forget the view", "DELETE FROM assent.view WHERE schema = "+literal(at.schema)+" AND name = "+literal(at.name))
 		b.s.book.dropView(at)
 	}
 }

@@ -290,16 +290,24 @@ func (p *Postgres) Preview(ctx context.Context, changes []plan.Change) ([]platfo
 	}
 	b.rename()
 	out := statements(b.take())
+	return append(out, b.show(changes, !p.cfg.NoEndSessions, func(c plan.Change, lack *fault) []platform.Statement {
+		return []platform.Statement{platform.Remark(s.roleName(c.RoleKey())+" is not carried out in full: "+lack.Error(), lack.Error())}
+	})...), nil
+}
+
+// show are the statements of changes in order. lacking says what is missing of a
+// change that cannot be carried out in full.
+func (b *builder) show(changes []plan.Change, endSessions bool, lacking func(plan.Change, *fault) []platform.Statement) []platform.Statement {
+	var out []platform.Statement
 	for _, u := range units(changes) {
 		w := b.build(u, changes)
 		for _, n := range keys(w.bad) {
-			out = append(out, platform.Statement{Text: "-- " + s.roleName(u.parts[n].key) + " is left alone", Why: w.bad[n].Error()})
+			out = append(out, platform.Remark(b.s.roleName(u.parts[n].key)+" is left alone", w.bad[n].Error()))
 		}
 		for _, i := range keys(w.faults) {
-			why := w.faults[i].Error()
-			out = append(out, platform.Statement{Text: "-- " + s.roleName(changes[i].RoleKey()) + " is not carried out in full: " + oneLine(why), Why: why})
+			out = append(out, lacking(changes[i], w.faults[i])...)
 		}
-		out = append(out, w.statements(s, !p.cfg.NoEndSessions)...)
+		out = append(out, w.statements(b.s, endSessions)...)
 	}
-	return out, nil
+	return out
 }
