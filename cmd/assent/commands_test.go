@@ -219,22 +219,7 @@ func (s *onHub) extended() {
 
 // withdrawn: who asked takes it back, although it was agreed to.
 func (s *onHub) withdrawn() {
-	me, ok := resource.UserOf(s.snapshot.Set, "ben")
-	if !ok {
-		s.t.Fatal("no ben")
-	}
-	made, problems, err := s.fileRequest(s.t.Context(), me, requestOptions{
-		product: "customer-orders", duration: "90d", accept: true, answers: []string{"purpose=Quarterly report", "project=quarterly-report"},
-	})
-	if err != nil || problems.HasErrors() {
-		s.t.Fatal(err, problems)
-	}
-	f, err := s.deskOf(s.t.Context(), "ben")
-	s.must(err)
-	pr, err := f.open(s.t.Context(), draft{made.name, made.title, map[string][]byte{made.file: made.raw}})
-	s.must(err)
-	n, err := strconv.Atoi(pr.ID)
-	s.must(err)
+	n, _ := s.asked("ben")
 	s.one(n)
 	s.approve(n, "kim", "lea")
 	id := s.comment("ben", n, "/cancel")
@@ -244,7 +229,9 @@ func (s *onHub) withdrawn() {
 		s.t.Errorf("%+v", r)
 	}
 	s.said(n, "⚪ **withdrawn**", "`withdrawn by ben`")
-	facts, err := f.Observe(s.t.Context(), pr.ID)
+	f, err := s.deskOf(s.t.Context(), "ben")
+	s.must(err)
+	facts, err := f.Observe(s.t.Context(), strconv.Itoa(n))
 	s.must(err)
 	if facts.State == review.StateOpen {
 		s.t.Error("it is still open")

@@ -71,12 +71,21 @@ func runExplainRequest(ctx context.Context, g *global, name resource.Name, withF
 			fmt.Fprintf(g.stdout, "# %s\n%s\n", s.File, text)
 		}
 	}
-	page, err := w.pageFor(ctx, s)
+	text, err := w.explainText(ctx, s)
 	if err != nil {
 		return err
 	}
-	fmt.Fprint(g.stdout, report.Markdown(page, 0))
+	fmt.Fprint(g.stdout, text)
 	return nil
+}
+
+// explainText is the text that a forge's comment shows of a request, all of it.
+func (w *workspace) explainText(ctx context.Context, s audit.RequestStatus) (string, error) {
+	page, err := w.pageFor(ctx, s)
+	if err != nil {
+		return "", err
+	}
+	return report.Markdown(page, 0), nil
 }
 
 // requestText is the request file as it was asked for, or as it is on main.

@@ -33,18 +33,13 @@ func (w *workspace) render() func(context.Context, review.Facts, review.Judgemen
 	}
 }
 
-// remembered is what a forge keeps beside the text: what was told lately, and
-// earlier results.
+// remembered is what a forge keeps beside the text: what was told lately.
 func remembered(m forge.Memory) string {
-	var past []report.Past
-	for _, p := range m.Past {
-		past = append(past, report.Past{At: p.At, State: report.State(p.State), Line: p.Line})
-	}
 	var notes []string
 	for _, n := range m.Notes {
 		notes = append(notes, n.Text)
 	}
-	return report.Notes(notes) + report.History(past)
+	return report.Notes(notes)
 }
 
 // pager makes pages, and remembers what main and the ledger say between them.
@@ -106,6 +101,7 @@ func (g *pager) of(ctx context.Context, facts review.Facts, j review.Judgement) 
 	if err != nil {
 		return page
 	}
+	page.Commit = facts.Base
 	p, known := g.presentAt(ctx, gitdb.OID(facts.Base))
 	for _, s := range statuses(head.Set, facts, j) {
 		ask := report.Ask{RequestStatus: s}
@@ -143,6 +139,14 @@ func (w *workspace) fill(ctx context.Context, ask *report.Ask, req *resource.Acc
 	ask.Places = map[resource.Name]report.Place{}
 	for d := range resource.Of[*resource.DataSource](p.set) {
 		ask.Places[d.Ref().Name] = report.Place{Connection: d.Spec.Connection, Path: strings.Join(d.Spec.Path, ".")}
+	}
+	if ask.Judgement.Outcome == review.Pending || ask.Judgement.Outcome.Grants() {
+		ask.Drafts = drafts(ctx, p.set, o.without, o.with)
+	}
+	for _, s := range p.past {
+		if s.Request == ask.Request {
+			ask.History = append(slices.Clone(s.History), ask.History...)
+		}
 	}
 	ask.Facts = report.StewardFacts(p.set, p.past, req, o.Preview, o.Usually.Text)
 }
@@ -210,6 +214,11 @@ func (w *workspace) pageOfEnded(ctx context.Context, list ...audit.RequestStatus
 // the pull request itself.
 func (w *workspace) pageFor(ctx context.Context, s audit.RequestStatus) (report.Page, error) {
 	if s.Judgement == nil || s.Facts == nil {
+		if s.PullRequest != "" {
+			if page, ok := w.endedPage(ctx, s.PullRequest); ok {
+				return page, nil
+			}
+		}
 		return w.pageOfEnded(ctx, s), nil
 	}
 	judged, err := w.rules.Judge(ctx, *s.Facts)

@@ -3,9 +3,8 @@ package main
 import (
 	"fmt"
 	"strings"
-	"time"
 
-	"github.com/assent-dev/assent/engine/audit"
+	"github.com/assent-dev/assent/engine/report"
 	"github.com/assent-dev/assent/engine/review"
 )
 
@@ -59,7 +58,9 @@ func explainDetermination(line func(label, format string, args ...any), d review
 		}
 		line("next", "%s%s%s", n.What, who, at(n.At))
 	}
-	explainDeadlines(line, d)
+	for _, x := range report.Deadlines(d, func(to []string) string { return strings.Join(to, ", ") }) {
+		line(x.What, "%s", x.When)
+	}
 }
 
 // explainLosers writes which flows do not count, though somebody stated them.
@@ -67,30 +68,5 @@ func explainLosers(line func(label, format string, args ...any), d review.Determ
 	for _, lost := range d.Flow.Inactive {
 		from, place, _ := strings.Cut(lost, " at ")
 		line("inactive", "the flow of %s%s", from, at(place))
-	}
-}
-
-// explainDeadlines writes what happens to a request that nobody decides.
-func explainDeadlines(line func(label, format string, args ...any), d review.Determination) {
-	if d.Deadlines == nil {
-		return
-	}
-	when := func(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-	if t := d.Deadlines.NextReminder; !t.IsZero() {
-		line("reminder", "due %s", when(t))
-	}
-	if t := d.Deadlines.EscalateAt; !t.IsZero() {
-		var to []string
-		for _, s := range d.Deadlines.EscalateTo {
-			to = append(to, audit.SubjectText(s))
-		}
-		since := ""
-		if !d.DecidedAt.Before(t) {
-			since = "since "
-		}
-		line("escalates", "to %s, %s%s", strings.Join(to, ", "), since, when(t))
-	}
-	if t := d.Deadlines.LapseAt; !t.IsZero() {
-		line("lapses", "%s, when nobody has decided by then", when(t))
 	}
 }

@@ -51,6 +51,8 @@ type outlook struct {
 	Flow    review.FlowRef       `json:"flow"`
 	Stages  []review.StageResult `json:"stages"`
 	Usually pace                 `json:"usually"`
+
+	without, with grant.State // what the preview rests on: see grant.Foresee
 }
 
 // pace is how long the requests for one target took from opening to
@@ -103,7 +105,7 @@ func (p present) outlook(req *resource.AccessRequest) (outlook, error) {
 	if o.Flow, o.Stages, err = review.Outlook(p.set, req, p.now); err != nil {
 		return o, &exitError{code: exitFindings, err: err}
 	}
-	o.Preview = grant.PreviewOf(p.set, p.approvals, req, until, p.now)
+	o.Preview, o.without, o.with = grant.Foresee(p.set, p.approvals, req, until, p.now)
 	return o, nil
 }
 

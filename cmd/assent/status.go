@@ -237,7 +237,7 @@ func statuses(head *resource.Set, facts review.Facts, judged review.Judgement) [
 		j.Determinations = []review.Determination{d}
 		s := audit.RequestStatus{
 			Request: d.Request, State: audit.StatePending, Reason: d.Reason, File: d.File,
-			PullRequest: id, Judgement: &j, Facts: &facts,
+			PullRequest: id, Judgement: &j, Facts: &facts, History: audit.Observed(facts, d.Reviews),
 		}
 		if d.Request == "" {
 			s.Request, s.Target = resource.Name(id), "governance change"

@@ -62,6 +62,7 @@ func (a *Auditor) takeRecord(all map[resource.Name]*RequestStatus, short shortfa
 	case ledger.TypeRevocation:
 		s := statusOf(all, resource.Name(v.Subject.Request))
 		s.State = StateRevoked
+		s.happened(Event{At: v.RecordedAt, What: "revocation", Record: v.Seq})
 		if body, err := v.Revocation(); err == nil {
 			s.Reason = body.Reason
 		}
@@ -112,6 +113,15 @@ func (a *Auditor) takeDetermination(s *RequestStatus, v ledger.Verified, body le
 	case review.Canceled:
 		state = StateCanceled
 	}
+	var facts review.Facts
+	var how struct {
+		Reviews []review.ReviewResult `json:"reviews"`
+	}
+	if err := errors.Join(json.Unmarshal(body.Facts, &facts), json.Unmarshal(body.Stages, &how)); err != nil {
+		return fmt.Errorf("read record %d: %w", v.Seq, err)
+	}
+	s.happened(Observed(facts, how.Reviews)...)
+	s.happened(Event{At: body.DecidedAt, What: string(state), Record: v.Seq})
 	inForce := s.State == StateApproved && (s.Until.IsZero() || body.DecidedAt.Before(s.Until))
 	if inForce && state != StateApproved {
 		return nil
@@ -119,15 +129,6 @@ func (a *Auditor) takeDetermination(s *RequestStatus, v ledger.Verified, body le
 	s.State = state
 	s.File, s.PullRequest, s.Reason, s.Record = v.Subject.Path, body.Change.PullRequest, body.Reason, v.Seq
 	s.DecidedAt, s.NotBefore, s.Until = body.DecidedAt, body.NotBefore, body.Until
-	var facts struct {
-		OpenedAt time.Time `json:"openedAt"`
-	}
-	var how struct {
-		Reviews []review.ReviewResult `json:"reviews"`
-	}
-	if err := errors.Join(json.Unmarshal(body.Facts, &facts), json.Unmarshal(body.Stages, &how)); err != nil {
-		return fmt.Errorf("read record %d: %w", v.Seq, err)
-	}
 	s.OpenedAt, s.DecidedBy = facts.OpenedAt, nil
 	for _, r := range how.Reviews {
 		if r.Counted && !slices.Contains(s.DecidedBy, r.Person) {
@@ -175,6 +176,7 @@ func takeEffect(all map[resource.Name]*RequestStatus, short shortfalls, v ledger
 	}
 	for _, name := range body.Requests {
 		s := statusOf(all, resource.Name(name))
+		s.happened(Event{At: v.RecordedAt, What: g.State, By: g.Principal + " in " + g.Role + " on " + string(g.Connection), Record: v.Seq})
 		i := slices.IndexFunc(s.Grants, func(o GrantStatus) bool {
 			return o.Connection == g.Connection && o.Role == g.Role && o.Principal == g.Principal
 		})

@@ -59,6 +59,7 @@ type RequestStatus struct {
 	Notices     []Notice          `json:"notices,omitempty"`   // what people have to do in time
 	Judgement   *review.Judgement `json:"judgement,omitempty"` // of a pending one
 	Facts       *review.Facts     `json:"-"`
+	History     []Event           `json:"-"` // in the order of the ledger
 
 	failing map[string]string // why a grant could not be carried out, by connection, account and role
 }

@@ -114,13 +114,6 @@ type Report struct {
 	Remembered func(Memory) string
 }
 
-// Past is one earlier result of a pull request.
-type Past struct {
-	At    time.Time `json:"at"`
-	State string    `json:"state"`
-	Line  string    `json:"line"`
-}
-
 // Comment is what somebody wrote below a pull request, as it was first written.
 type Comment struct {
 	ID    string

@@ -12,12 +12,10 @@ import (
 )
 
 // Memory is what the engine's one comment on a pull request remembers between
-// two runs: earlier results, what was not possible, and what it told people who
-// sent commands. Nothing is decided by it, because others may edit a comment.
+// two runs: what was not possible, and what it told people who sent commands.
+// Nothing is decided by it, because others may edit a comment.
 type Memory struct {
-	Key   string `json:"key"` // of head and Report.Key
-	Now   Past   `json:"now"`
-	Past  []Past `json:"past,omitempty"`  // the oldest first
+	Key   string `json:"key"`             // of head and Report.Key
 	Notes []Note `json:"notes,omitempty"` // of the last day
 	// Refused are the ids of accounts that the forge would not ask for a review.
 	Refused []string `json:"refused,omitempty"`
@@ -30,7 +28,6 @@ type Note struct {
 }
 
 const (
-	maxPast    = 20
 	maxNotes   = 3
 	maxWords   = 300 // characters of a line that is remembered
 	maxRefused = 50
@@ -54,33 +51,21 @@ func Recall(comment string) Memory {
 }
 
 func (m Memory) bounded() Memory {
-	m.Past = m.Past[max(0, len(m.Past)-maxPast):]
 	m.Notes = m.Notes[max(0, len(m.Notes)-maxNotes):]
 	m.Refused = m.Refused[:min(len(m.Refused), maxRefused)]
-	for i := range m.Past {
-		m.Past[i].Line = Shorten(m.Past[i].Line, maxWords)
-	}
 	for i := range m.Notes {
 		m.Notes[i].Text = Shorten(m.Notes[i].Text, maxWords)
 	}
-	m.Now.Line = Shorten(m.Now.Line, maxWords)
 	return m
 }
 
 // Sticky is the engine's one comment after a report, from what it remembers: the
-// marker, the text, and the earlier results behind it. changed is false where the
+// marker, the text, and what it remembers behind it. changed is false where the
 // comment that was written at a time says all that people must learn of already.
 func Sticky(m Memory, written time.Time, r Report, now time.Time, most int) (body string, next Memory, changed bool) {
 	now = now.UTC().Truncate(time.Second)
 	m = m.bounded()
-	m.Past, m.Notes = slices.Clone(m.Past), slices.Clone(m.Notes)
-	state, line := cmp.Or(r.State, string(r.Judgement.Outcome)), Shorten(OneLine(cmp.Or(r.Line, r.Judgement.Reason)), maxWords)
-	if m.Now.State != state || m.Now.Line != line {
-		if m.Now.State != "" {
-			m.Past = append(m.Past, m.Now)
-		}
-		m.Now = Past{At: now, State: state, Line: line}
-	}
+	m.Notes = slices.Clone(m.Notes)
 	m.Notes = slices.DeleteFunc(m.Notes, func(n Note) bool { return now.Sub(n.At) > stale })
 	for _, n := range r.Notes {
 		n = Shorten(OneLine(n), maxWords)

@@ -15,35 +15,28 @@ var noon = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 func report(state, text string) forge.Report {
 	return forge.Report{
 		Head: "h", Markdown: text, Key: text, State: state, Line: state + ": because", Judgement: review.Judgement{Outcome: review.Pending},
-		Remembered: func(m forge.Memory) string { return fmt.Sprintf("past %d notes %d\n", len(m.Past), len(m.Notes)) },
+		Remembered: func(m forge.Memory) string { return fmt.Sprintf("notes %d\n", len(m.Notes)) },
 	}
 }
 
-// The comment says how it stands, and remembers how it stood before.
-func TestStickyRemembersEarlierResults(t *testing.T) {
+// The comment says how it stands, and is another only where that is.
+func TestStickySaysHowItStands(t *testing.T) {
 	var body string
 	at := noon
 	for i, state := range []string{"waiting", "waiting", "changes requested", "waiting", "approved"} {
 		at = at.Add(time.Minute)
 		r := report(state, fmt.Sprintf("text of %s\n", state))
-		next, m, changed := forge.Sticky(forge.Recall(body), at, r, at, 65_000)
+		next, _, changed := forge.Sticky(forge.Recall(body), at, r, at, 65_000)
 		if changed != (i != 1) {
 			t.Errorf("round %d: changed is %v", i, changed)
 		}
 		if i == 1 && next != body {
 			t.Errorf("nothing happened, and the comment is another: %q, was %q", next, body)
 		}
-		if m.Now.State != state {
-			t.Errorf("it remembers %q as the state, want %q", m.Now.State, state)
-		}
 		body = next
 	}
-	if !forge.IsComment(body) || !strings.Contains(body, "text of approved\n\npast 3 notes 0\n") {
+	if !forge.IsComment(body) || !strings.Contains(body, "text of approved\n\nnotes 0\n") {
 		t.Errorf("comment %q", body)
-	}
-	past := forge.Recall(body).Past
-	if past[0].State != "waiting" || past[1].State != "changes requested" || past[2].Line != "waiting: because" || !past[0].At.Equal(noon.Add(time.Minute)) {
-		t.Errorf("past %+v", past)
 	}
 }
 
@@ -56,8 +49,8 @@ func TestStickyIsBounded(t *testing.T) {
 		body, _, _ = forge.Sticky(forge.Recall(body), noon, r, noon, 65_000)
 	}
 	m := forge.Recall(body)
-	if len(body) > 65_000 || len(m.Past) != 20 || len(m.Notes) != 3 || m.Notes[2].Text != "note 199" {
-		t.Errorf("%d bytes, %d results, %d notes", len(body), len(m.Past), len(m.Notes))
+	if len(body) > 65_000 || len(m.Notes) != 3 || m.Notes[2].Text != "note 199" {
+		t.Errorf("%d bytes, %d notes", len(body), len(m.Notes))
 	}
 }
 
@@ -114,8 +107,8 @@ func TestRecallOfAnythingIsSafe(t *testing.T) {
 func FuzzRecall(f *testing.F) {
 	f.Add("<!-- assent a e30= -->\nx")
 	f.Fuzz(func(t *testing.T, body string) {
-		if m := forge.Recall(body); len(m.Past) > 20 || len(m.Notes) > 3 {
-			t.Errorf("%d results, %d notes", len(m.Past), len(m.Notes))
+		if m := forge.Recall(body); len(m.Notes) > 3 {
+			t.Errorf("%d notes", len(m.Notes))
 		}
 	})
 }

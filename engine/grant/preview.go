@@ -44,25 +44,36 @@ type PreviewColumn struct {
 // request were approved until an end, zero for none. Set need not hold the
 // request; a request of the same name gives way to it.
 func PreviewOf(set *resource.Set, determinations Determinations, req *resource.AccessRequest, until, now time.Time) Preview {
+	p, _, _ := Foresee(set, determinations, req, until, now)
+	return p
+}
+
+// Foresee is PreviewOf with what it rests on: what is desired at the instant of the
+// preview without the approval and with it, as far as its beneficiaries are concerned.
+func Foresee(set *resource.Set, determinations Determinations, req *resource.AccessRequest, until, now time.Time) (p Preview, without, with State) {
 	now = now.UTC().Truncate(time.Second)
-	p := Preview{Request: req.Ref().Name, At: now, Until: until, Rows: []PreviewRow{}}
+	p = Preview{Request: req.Ref().Name, At: now, Until: until, Rows: []PreviewRow{}}
 	if begins, err := req.Spec.NotBefore.Time(); err == nil && begins.After(now) {
 		p.At = begins
 	}
 	changed := withRequest(set, req)
 	people := resource.People(changed, req.Spec.Beneficiaries)
 	determinations = about(set, determinations, people)
-	with := maps.Clone(determinations)
-	with[p.Request] = Approval{Request: p.Request, ContentDigest: req.Digest(), Until: until, DecidedAt: now}
-	was := sightsByKey(Sights(set, Desired(set, determinations, now).State))
-	will := sightsByKey(Sights(changed, Desired(changed, with, p.At).State))
+	approved := maps.Clone(determinations)
+	approved[p.Request] = Approval{Request: p.Request, ContentDigest: req.Digest(), Until: until, DecidedAt: now}
+	without = Desired(set, determinations, now).State
+	with = Desired(changed, approved, p.At).State
+	was, will := sightsByKey(Sights(set, without)), sightsByKey(Sights(changed, with))
+	if p.At.After(now) {
+		without = Desired(set, determinations, p.At).State
+	}
 	for _, person := range people {
 		for _, d := range resource.SourcesOfTarget(changed, req.Spec.Target) {
 			key := [2]resource.Name{person, d.Ref().Name}
 			p.Rows = append(p.Rows, previewRow(changed, req, d, person, was[key], will[key], p.At))
 		}
 	}
-	return p
+	return p, without, with
 }
 
 // about are the approvals that concern some of the people.

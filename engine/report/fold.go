@@ -5,11 +5,18 @@ import (
 	"strings"
 )
 
-// folds are the parts of the page that stand folded: why, and what one can do.
+// folds are the parts of the page that stand folded: why, the statements, what
+// happened so far, and what one can do.
 func (p Page) folds() []string {
 	var out []string
 	if why := p.why(); len(why) > 0 {
 		out = append(out, fold("Why: the rules, and who can unblock it", why))
+	}
+	if sql := p.sql(); len(sql) > 0 {
+		out = append(out, fold("Exact SQL", sql))
+	}
+	if past, n := p.past(); n > 0 {
+		out = append(out, fold(fmt.Sprintf("Earlier results (%d)", n), past))
 	}
 	if len(p.Commands) > 0 {
 		out = append(out, fold("Commands", []string{"- " + strings.Join(p.Commands, "\n- ") + "\n"}))

@@ -24,6 +24,7 @@ type Page struct {
 	Shifts      []grant.Shift // of a change of governance: who would lose or gain
 	Foreseen    bool          // Shifts were worked out
 	Impact      *review.Impact
+	Commit      string // that the Drafts rest on
 	// Commands are what can be done now, as lines of Markdown that the engine
 	// itself wrote.
 	Commands []string
@@ -37,6 +38,7 @@ type Ask struct {
 	Places  map[resource.Name]Place
 	Answers []Answer
 	Facts   []string // for stewards: Markdown that StewardFacts wrote
+	Drafts  []Draft  // what would be run, by connection
 }
 
 // Barred is somebody whose review does not count, and why.
@@ -70,7 +72,7 @@ func Screen(p Page) string { return join(append(p.first(), p.told()...), 0, p.na
 func Key(p Page) string {
 	asks := make([]Ask, len(p.Asks))
 	for i, a := range p.Asks {
-		a.Facts = nil
+		a.Facts, a.Drafts = nil, nil
 		if a.Preview != nil {
 			still := *a.Preview
 			still.Until, still.At = time.Time{}, time.Time{}

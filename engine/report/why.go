@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/assent-dev/assent/engine/audit"
 	"github.com/assent-dev/assent/engine/review"
@@ -59,7 +58,9 @@ func reasons(a Ask, d review.Determination, one bool) []string {
 	for _, n := range d.Missing {
 		fmt.Fprintf(&b, "- missing: %s%s%s\n", sentence(n.What), who(n.People), whereAt(n.At))
 	}
-	deadlines(&b, d)
+	for _, x := range Deadlines(d, subjects) {
+		fmt.Fprintf(&b, "- %s %s\n", x.What, x.When)
+	}
 	return append(out, b.String())
 }
 
@@ -107,13 +108,18 @@ func reviewLine(r review.ReviewResult) string {
 	return fmt.Sprintf("- %s by %s%s: %s\n", word(r.Verdict), Escape(who), said, state)
 }
 
-// deadlines is what happens to a request that nobody decides.
-func deadlines(b *strings.Builder, d review.Determination) {
+// Deadline is one thing that happens to a request which nobody decides.
+type Deadline struct{ What, When string }
+
+// Deadlines are what happens to a request that nobody decides, in order. who writes
+// the names of those that it escalates to.
+func Deadlines(d review.Determination, who func([]string) string) []Deadline {
 	if d.Deadlines == nil {
-		return
+		return nil
 	}
+	var out []Deadline
 	if t := d.Deadlines.NextReminder; !t.IsZero() {
-		fmt.Fprintf(b, "- reminder due %s\n", instant(t))
+		out = append(out, Deadline{"reminder", "due " + instant(t)})
 	}
 	if t := d.Deadlines.EscalateAt; !t.IsZero() {
 		var to []string
@@ -124,11 +130,12 @@ func deadlines(b *strings.Builder, d review.Determination) {
 		if !d.DecidedAt.Before(t) {
 			since = "since "
 		}
-		fmt.Fprintf(b, "- escalates to %s, %s%s\n", subjects(to), since, instant(t))
+		out = append(out, Deadline{"escalates", "to " + who(to) + ", " + since + instant(t)})
 	}
 	if t := d.Deadlines.LapseAt; !t.IsZero() {
-		fmt.Fprintf(b, "- lapses %s, when nobody has decided by then\n", t.UTC().Format(time.RFC3339))
+		out = append(out, Deadline{"lapses", instant(t) + ", when nobody has decided by then"})
 	}
+	return out
 }
 
 // place is where a fact is written.
