@@ -215,7 +215,7 @@ func (w *workspace) pageOfEnded(ctx context.Context, list ...audit.RequestStatus
 func (w *workspace) pageFor(ctx context.Context, s audit.RequestStatus) (report.Page, error) {
 	if s.Judgement == nil || s.Facts == nil {
 		if s.PullRequest != "" {
-			if page, ok := w.endedPage(ctx, s.PullRequest); ok {
+			if page, ok := w.pager().ended(ctx, s.PullRequest); ok {
 				return page, nil
 			}
 		}

@@ -114,7 +114,7 @@ func (s *snapshot) notWorded(c plan.Change, lack *fault) []platform.Statement {
 	}
 	var out []platform.Statement
 	for _, o := range c.Role.Objects {
-		if _, f := s.serveObject(o); f != nil {
+		if _, _, f := s.serveObject(&o); f != nil {
 			out = append(out, platform.Remark(dotted(o.Path)+" has no statement here, or not for all columns: "+f.detail, f.detail))
 		}
 	}
