@@ -95,7 +95,7 @@ spec: {email: bo@x.org, forge: {github: {id: 2, login: bo}, ssh: ["ssh-ed25519 A
 -- directory/users/cy.yaml --
 kind: User
 metadata: {name: cy}
-spec: {email: cy@x.org, forge: {github: {id: 3, login: cy}}}
+spec: {email: cy@x.org, forge: {github: {id: 3, login: cy}, gitea: {id: 33, login: cy}}}
 -- directory/users/dee.yaml --
 kind: User
 metadata: {name: dee}

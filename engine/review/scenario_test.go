@@ -149,6 +149,10 @@ func TestScenarios(t *testing.T) {
 			s.facts.CoAuthors = []review.Actor{{Forge: "local", Login: "B <2+bo@users.noreply.github.com>"}}
 			s.says(bo, approve, "")
 		}, pending, "bo is an author of its commits"},
+		{"co-author by Gitea's own address, renamed since", anyFinance, forAnn, func(s *scene) {
+			s.facts.CoAuthors = []review.Actor{{Forge: "gitea", Login: "C <33+cyrus@noreply.localhost>"}}
+			s.says(cy, approve, "")
+		}, pending, "cy is an author of its commits"},
 		{"bot", anyFinance, forAnn, func(s *scene) { s.says(bo, approve, "").Actor.Bot = true }, pending, "is a bot"},
 		{"unknown id with a known login", anyFinance, forAnn, func(s *scene) {
 			s.says(bo, approve, "").Actor = review.Actor{Forge: "github", ID: "666", Login: "bo"}
