@@ -49,17 +49,6 @@ type crowd struct {
 	program string
 }
 
-// build builds the program, which dies as it would in life and is not slowed
-// down by what the test is run with.
-func build(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "assent")
-	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	return program
-}
-
 // ok runs the built program, where there is one.
 func (c *crowd) ok(args ...string) string {
 	c.t.Helper()

@@ -18,8 +18,8 @@ import (
 
 const examplesDir = "../../examples"
 
-// storyEnv is what git needs to know of whoever plays a story.
-var storyEnv = []string{"HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CONFIG_NOSYSTEM"}
+// storyEnv is where the program is, and what git needs to know of whoever plays a story.
+var storyEnv = []string{"PATH", "HOME", "GIT_AUTHOR_NAME", "GIT_AUTHOR_EMAIL", "GIT_COMMITTER_NAME", "GIT_COMMITTER_EMAIL", "GIT_CONFIG_NOSYSTEM"}
 
 // stories are the examples that have a story to play.
 func stories(t *testing.T) []string {
@@ -38,12 +38,16 @@ func TestStories(t *testing.T) {
 		name := filepath.Base(filepath.Dir(story))
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			path := os.Getenv("PATH")
+			if racing { // two hundred commands: TestScripts has them watched
+				path = filepath.Dir(build(t)) + string(filepath.ListSeparator) + path
+			}
 			guide := readGuide(t, filepath.Join(examplesDir, name, "README.md"))
 			t.Cleanup(func() { guide.finish(t) }) // the script runs in parallel
 			testscript.Run(t, testscript.Params{
 				Files: []string{story},
 				Setup: func(e *testscript.Env) error {
-					e.Setenv("GORACE", os.Getenv("GORACE"))
+					e.Setenv("PATH", path)
 					e.Setenv("HOME", e.WorkDir)
 					e.Setenv("GIT_AUTHOR_NAME", "story")
 					e.Setenv("GIT_AUTHOR_EMAIL", "story@example.com")

@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) {
 	soonEnding()
-	testscript.Main(m, map[string]func(){
+	testscript.Main(suite{m}, map[string]func(){
 		"assent": func() {
 			// A GitHub that the program starts itself is judged too.
 			ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
