@@ -84,19 +84,26 @@ func reanchoredThenReviewed(t *testing.T, s *scene) {
 	s.gives(id, both, forAnn, "approved by bo", "role: admin\n")
 }
 
-// A commit that says it is a year old is not older than the approval before it.
+// A commit that says it is a year old is not older than the approval before it,
+// also where the forge makes that name it.
 func backdated(t *testing.T, s *scene) {
-	id := s.opened()
-	s.see(id)
-	s.review("bo", id, review.Approve, "fine")
-	s.stands(s.decide(id, both, forAnn), granted, "approved by bo")
-	s.tick()
-	before := s.observe(id)
-	s.must(s.Harness.(Backdater).PushDated(t.Context(), "ann", id, map[string]string{file: "role: admin\n"}, before.ObservedAt.AddDate(-1, 0, 0)))
-	s.withheld(id, both, forAnn, review.Pending, "")
-	s.see(id)
-	s.review("bo", id, review.Approve, "fine again")
-	s.gives(id, both, forAnn, "approved by bo", "role: admin\n")
+	for _, moves := range []bool{true, false} {
+		id := s.openedWith(map[bool]string{true: "moved", false: "one"}[moves], map[string]string{file: "role: read\n"})
+		before := s.see(id)
+		s.review("bo", id, review.Approve, "fine")
+		s.tick()
+		s.must(s.Harness.(Backdater).PushDated(t.Context(), "ann", id, map[string]string{file: "role: admin\n"}, before.ObservedAt.AddDate(-1, 0, 0)))
+		if r, ok := s.Harness.(Reanchorer); ok && moves {
+			s.must(r.Reanchor(t.Context(), id))
+		}
+		s.withheld(id, both, forAnn, review.Pending, "")
+		if moves {
+			continue
+		}
+		s.see(id)
+		s.review("bo", id, review.Approve, "fine again")
+		s.gives(id, both, forAnn, "approved by bo", "role: admin\n")
+	}
 }
 
 // The same content on a newer base by force: an approval stands where it names
