@@ -108,7 +108,7 @@ func TestMergeQueueThatSlipsSomethingIn(t *testing.T) {
 	if got := h.Shown(group, check); got != "failure" {
 		t.Errorf("the group shows %q", got)
 	}
-	must(t, h.Status("omar", group, "success", check)) // whoever may write can say so
+	must(t, h.Status("omar", group, "success", check, "")) // whoever may write can say so
 	must(t, h.MergeQueue(check))
 	r, err := h.det.One(t.Context(), strconv.Itoa(n))
 	if err == nil || len(r.Records) > 0 || !strings.Contains(err.Error(), "something else") {

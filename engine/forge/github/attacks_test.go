@@ -162,7 +162,7 @@ func TestAForgedStatusProvesNothing(t *testing.T) {
 	s := &stage{h, h.open(h.config()), n}
 	head, err := h.Server.Head(n)
 	s.must(err)
-	s.must(h.Server.Status("di", head, "success", "assent: main"))
+	s.must(h.Server.Status("di", head, "success", "assent: main", "Assent has seen this commit in #1"))
 	s.says("bo", "APPROVE")
 	f := s.look()
 	if counts(f, f.Reviews[0]) {

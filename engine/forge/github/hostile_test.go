@@ -57,13 +57,14 @@ func (h *harness) ForgeStatus(_ context.Context, by, id string) error {
 	if err != nil {
 		return err
 	}
+	words := "Assent has seen this commit in #" + id // as the engine says it
 	if h.app != nil {
 		h.AddApp(githubtest.App{ID: otherApp, Installation: otherApp, Slug: "other", Bot: otherApp, Key: &appKey().PublicKey})
-		if err := h.ForeignCheck(otherApp, head, statusName, "success", "Assent has seen this commit in #"+id); err != nil {
+		if err := h.ForeignCheck(otherApp, head, statusName, "success", words); err != nil {
 			return err
 		}
 	}
-	return h.Server.Status(by, head, "success", statusName)
+	return h.Server.Status(by, head, "success", statusName, words)
 }
 
 // Status is the newest status. Of checks, those of each App are shown.

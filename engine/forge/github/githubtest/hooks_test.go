@@ -59,7 +59,7 @@ func TestHooksAreAsGitHubSendsThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	happens("status", s.Status("di", head, "success", "assent: main"))
+	happens("status", s.Status("di", head, "success", "assent: main", ""))
 	_, err = s.Comment("bo", n, "/recheck")
 	happens("issue_comment", err)
 	happens("push", s.MergeByHand(n, nil))

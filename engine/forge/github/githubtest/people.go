@@ -322,11 +322,11 @@ func (s *Server) Head(n int) (string, error) {
 	return string(p.head), nil
 }
 
-// Status puts a status on a commit, as anybody who may write can.
-func (s *Server) Status(by, commit, state, context string) error {
+// Status puts a status on a commit, as anybody who may write can, with any words.
+func (s *Server) Status(by, commit, state, context, words string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.statuses[commit] = append(s.statuses[commit], status{s.id(), state, context, "", s.users[by], s.tick()})
+	s.statuses[commit] = append(s.statuses[commit], status{s.id(), state, context, words, s.users[by], s.tick()})
 	return nil
 }
 
