@@ -63,8 +63,9 @@ func checkSigned(facts review.Facts, r review.Review) error {
 	if err := json.Unmarshal([]byte(r.Signed.Payload), &s); err != nil {
 		return fmt.Errorf("read statement: %w", err)
 	}
+	body, _ := review.Said(s.Body)
 	if s.Repo != facts.Repo || s.PullRequest != facts.PullRequest || s.ChangeDigest != r.Signed.ChangeDigest ||
-		s.Verdict != string(r.Verdict) || s.Body != r.Body {
+		s.Verdict != string(r.Verdict) || body != r.Body {
 		return errors.New("the statement says something else than the facts")
 	}
 	return nil

@@ -44,13 +44,38 @@ func TestADenialClosesThePullRequestAndIsRecordedWithItsReason(t *testing.T) {
 			if !strings.HasPrefix(got, "denied by kim") || !strings.Contains(got, strings.Fields(reason)[0]) {
 				t.Errorf("the reason is %.200q", got)
 			}
-			if len(got) > 70_000 || !utf8.ValidString(got) { // GitHub takes no longer text
-				t.Errorf("the reason has %d bytes", len(got))
+			if len(got) > review.MaxSaid+200 || !utf8.ValidString(got) || strings.Contains(got, "bytes are left out") != (len(reason) > review.MaxSaid) {
+				t.Errorf("the reason has %d bytes: %q", len(got), got[max(0, len(got)-80):])
+			}
+			if len(bodies[0].Facts)+len(bodies[0].Stages) > 6*review.MaxSaid {
+				t.Errorf("%d bytes of facts, %d of stages", len(bodies[0].Facts), len(bodies[0].Stages))
 			}
 			h.follow()
 			if c := h.custody(); len(c.Approvals) != 0 || len(c.Findings) != 0 {
 				t.Errorf("%d approvals, findings %s", len(c.Approvals), codes(c.Findings))
 			}
 		})
+	}
+}
+
+// On the local forge a review is signed, and its statement is kept whole: a long
+// one denies, and an audit finds nothing amiss.
+func TestALongSignedReviewIsCutAndStillProven(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, nil)
+	w.ask("ana-1", "ana", pipeline, "30d")
+	w.review("ana-1", "raj", review.Comment, strings.Repeat("because ", 2000))
+	w.approve("ana-1", "kim")
+	w.determine()
+	w.settled()
+	w.want("ana", pipeline, true)
+	w.ask("ben-1", "ben", pipeline, "30d")
+	w.review("ben-1", "kim", review.Deny, strings.Repeat("because ", 2000))
+	w.determine()
+	if got := w.outcomes("ben-1"); len(got) != 1 || got[0] != "ben-1 denied" {
+		t.Errorf("outcomes %q", got)
+	}
+	if c := w.custody(); len(c.Findings) != 0 {
+		t.Errorf("findings %s", codes(c.Findings))
 	}
 }

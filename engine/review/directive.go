@@ -118,6 +118,9 @@ func FormatBody(v Verdict, d resource.Duration, until resource.Instant, reason s
 		first = "/deny"
 	}
 	body := strings.TrimSpace(first + "\n\n" + strings.TrimSpace(reason))
+	if v == Approve && len(body) > MaxSaid {
+		return "", fmt.Errorf("write review: it has %d bytes, and at most %d are read: say it in fewer words", len(body), MaxSaid)
+	}
 	if _, err := ParseDirective(body, v, time.Time{}); err != nil {
 		return "", fmt.Errorf("write review: %w", err)
 	}

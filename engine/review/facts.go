@@ -37,7 +37,8 @@ type Review struct {
 	ID      string  `json:"id"`
 	Actor   Actor   `json:"actor"`
 	Verdict Verdict `json:"verdict"`
-	Body    string  `json:"body"`
+	Body    string  `json:"body"`          // as Said keeps it
+	Cut     *Cut    `json:"cut,omitempty"` // nil where Body is all that was said
 	// Commit is the head that the review names now, FirstCommit the one it
 	// named when it was first seen. A forge may move the former.
 	Commit      string    `json:"commit"`

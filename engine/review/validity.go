@@ -37,6 +37,7 @@ type verdict struct {
 //	a newer opinion of the same person      no       yes: a denial is final
 //	not proven to be of this head           no       yes: a push does not clear it
 //	edited                                  no       yes
+//	more than MaxSaid bytes                 no       yes
 //	directive that cannot be read           no       yes
 //	no reason where the flow asks for one   no       yes
 //	otherwise                               yes      yes
@@ -155,6 +156,9 @@ func (p panel) approval(r Review, v *verdict, newest Review) string {
 	}
 	if r.Edited {
 		return "it was edited after it was submitted; submit a new review"
+	}
+	if r.Cut != nil { // an end further down would be overlooked
+		return fmt.Sprintf("it says more than %d bytes, which is more than is read: approve again in fewer words", MaxSaid)
 	}
 	d, err := ParseDirective(r.Body, Approve, p.now)
 	if err != nil {

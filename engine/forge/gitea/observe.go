@@ -27,7 +27,7 @@ func (g *Gitea) Observe(ctx context.Context, id string) (review.Facts, error) {
 	if err != nil {
 		return review.Facts{}, fmt.Errorf("observe pull request %d: %w", n, err)
 	}
-	return facts, nil
+	return facts.Bounded(), nil
 }
 
 // observe reads until the pull request stood still while it read, and until

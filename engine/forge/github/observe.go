@@ -25,7 +25,7 @@ func (g *GitHub) Observe(ctx context.Context, id string) (review.Facts, error) {
 	if err != nil {
 		return review.Facts{}, fmt.Errorf("observe pull request %s: %w", id, err)
 	}
-	return facts, nil
+	return facts.Bounded(), nil
 }
 
 // observe reads until the pull request stood still while it read. Where nothing

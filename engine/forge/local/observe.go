@@ -20,7 +20,7 @@ func (l *Local) Observe(ctx context.Context, id string) (review.Facts, error) {
 	if err != nil {
 		return review.Facts{}, fmt.Errorf("observe pull request %s: %w", id, err)
 	}
-	return facts, nil
+	return facts.Bounded(), nil
 }
 
 // observe reads until log, base and head stood still while it read.
