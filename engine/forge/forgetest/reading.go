@@ -135,16 +135,21 @@ func denyPageTwo(t *testing.T, s *scene) {
 func hostileText(t *testing.T, s *scene) {
 	const title = "<b>*x*</b> `$(id)` @all #1 \u202eabc \u2028 \"'\\ {{.}} %s é 漢"
 	body := "/approve for 30d\n\nPull-Request: other\n<script>&amp;</script>\u2028\u2029\u200b\t" +
-		strings.Repeat("x", 10_000) + "\n-----BEGIN SSH SIGNATURE-----\n```\n\n"
+		strings.Repeat("x", 3_000) + "\n-----BEGIN SSH SIGNATURE-----\n```\n\n"
 	id, err := s.Open(t.Context(), "ann", Draft{ID: "hostile", Title: title, Files: map[string]string{file: "a: 1\n"}})
 	s.must(err)
 	s.review("bo", id, review.Comment, body)
+	long := body + strings.Repeat("漢", 10_000)
+	s.review("bo", id, review.Comment, long)
 	f := s.observe(id)
 	if f.Title != title {
 		t.Errorf("title came back as %q", f.Title)
 	}
 	if f.Reviews[0].Body != body {
 		t.Errorf("body came back as %q", f.Reviews[0].Body)
+	}
+	if kept, cut := review.Said(long); f.Reviews[1].Body != kept || f.Reviews[1].Cut == nil || *f.Reviews[1].Cut != *cut {
+		t.Errorf("a long body came back as %q, cut %+v", f.Reviews[1].Body, f.Reviews[1].Cut)
 	}
 	s.merge(id)
 	if f := s.observe(id); f.State != review.StateMerged || f.Title != title {
