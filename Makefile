@@ -137,6 +137,11 @@ bench: ## every benchmark, BENCHTIME (1x) each
 bench-platforms: ## grants against raw SQL and other tools, as ratios; fails where a goal is missed
 	ASSENT_BENCH=1 $(GO) test -run '^TestBenchPlatforms$$' -v -count 1 -timeout 120m -p 1 ./engine/platform/postgres ./engine/platform/mysql
 
+.PHONY: bench-forge
+bench-forge: ## what sweeps of ASSENT_TEST_SWEEP (2000) open pull requests ask of GitHub, and how long they take; fails where a goal is missed
+	ASSENT_TEST_SWEEP=$${ASSENT_TEST_SWEEP:-2000} $(GO) test -run 'SweepOfWhatIsUnchanged' -v -count 1 -timeout 60m ./engine/forge/github
+	$(GO) test -run 'SweepOfMany' -v -count 1 ./cmd/assent
+
 .PHONY: soak
 soak: ## the random tests of the platforms, ASSENT_SOAK_ROUNDS (1000) rounds each
 	ASSENT_SOAK_ROUNDS=$${ASSENT_SOAK_ROUNDS:-1000} $(GO) test -run 'ForeignItems|WritersAndDDL' -v -count 1 -timeout 60m ./engine/platform/postgres

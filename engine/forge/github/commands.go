@@ -25,7 +25,7 @@ func (g *GitHub) Commands(ctx context.Context, id string) ([]forge.Comment, erro
 	if err != nil {
 		return nil, err
 	}
-	if s, now := g.seenNow(n); now && s.quiet {
+	if s, now := g.seenNow(n); now && s.quiet || g.saysNothing(n) {
 		return nil, nil
 	}
 	me, err := g.whoAmI(ctx)
@@ -56,8 +56,21 @@ func (g *GitHub) Commands(ctx context.Context, id string) ([]forge.Comment, erro
 			out = append(out, forge.Comment{ID: strconv.FormatInt(c.GetID(), 10), Actor: actor(c.GetUser()), Body: c.GetBody(), At: c.GetCreatedAt().UTC()})
 		}
 	}
+	if len(out) == 0 {
+		g.mu.Lock()
+		g.silent[n] = true
+		g.mu.Unlock()
+	}
 	slices.Reverse(out)
 	return out, nil
+}
+
+// saysNothing reports whether no command waited when the comments were read last,
+// and nothing has changed since: a new comment is news of its pull request.
+func (g *GitHub) saysNothing(n int) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.calm[n] && g.silent[n]
 }
 
 // answered reports whether the engine reacted to a comment. Anybody else's

@@ -99,6 +99,7 @@ type GitHub struct {
 	calm     map[int]bool
 	shows    map[int]show
 	fresh    map[int]sight
+	silent   map[int]bool // no command waits below what was read
 	heads    map[int]string
 }
 
@@ -136,7 +137,7 @@ func New(cfg Config) (*GitHub, error) {
 	g := &GitHub{cfg: cfg, remote: gitdb.Remote{URL: cfg.Git}}
 	g.bots = map[int64]int64{}
 	g.readings, g.calm, g.shows = map[int]reading{}, map[int]bool{}, map[int]show{}
-	g.fresh, g.heads = map[int]sight{}, map[int]string{}
+	g.fresh, g.heads, g.silent = map[int]sight{}, map[int]string{}, map[int]bool{}
 	if cfg.Tokens != nil {
 		g.remote.Token = cfg.Tokens.Token
 	}

@@ -127,6 +127,7 @@ func (g *GitHub) keep(pr *gh.PullRequest, updated time.Time, resp *gh.Response, 
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.calm, pr.GetNumber())
+	delete(g.silent, pr.GetNumber())
 	if err != nil || now.Sub(updated) < still || !pr.GetUpdatedAt().Equal(gh.Timestamp{Time: updated}) ||
 		pr.GetState() != "open" || r.seen.IsZero() || r.page == "" {
 		delete(g.readings, pr.GetNumber())
@@ -134,6 +135,7 @@ func (g *GitHub) keep(pr *gh.PullRequest, updated time.Time, resp *gh.Response, 
 	}
 	if len(g.readings) >= maxReadings {
 		clear(g.readings)
+		clear(g.silent)
 	}
 	r.pr = pr
 	g.readings[pr.GetNumber()] = r
@@ -145,6 +147,7 @@ func (g *GitHub) forget(n int) {
 	defer g.mu.Unlock()
 	delete(g.readings, n)
 	delete(g.calm, n)
+	delete(g.silent, n)
 }
 
 // show is a report that was published.

@@ -161,7 +161,7 @@ func (s *Server) getMe(_ *http.Request, by User) (int, any) {
 	if _, ok := s.appOf(by); ok {
 		return http.StatusForbidden, object{"message": "Resource not accessible by integration"}
 	}
-	return 200, profileJSON(by, s.now)
+	return 200, profileJSON(by, s.begin)
 }
 
 func (s *Server) getUser(r *http.Request, _ User) (int, any) {
@@ -169,7 +169,7 @@ func (s *Server) getUser(r *http.Request, _ User) (int, any) {
 	if !ok {
 		return notFound()
 	}
-	return 200, profileJSON(u, s.now)
+	return 200, profileJSON(u, s.begin)
 }
 
 func (s *Server) listPulls(r *http.Request, _ User) (int, any) {

@@ -45,6 +45,7 @@ type Server struct {
 	http     *httptest.Server
 	db       *gitdb.DB
 	dir      string
+	begin    time.Time // when it was started; accounts have not changed since
 	now      time.Time
 	ids      int64
 	users    map[string]User // by login
@@ -187,7 +188,7 @@ func Start(ctx context.Context, dir string, begin time.Time, files map[string]st
 		return nil, fmt.Errorf("start GitHub: %w", err)
 	}
 	s := &Server{
-		db: db, dir: path, now: begin,
+		db: db, dir: path, begin: begin, now: begin,
 		users: map[string]User{}, strangers: map[string]bool{}, tokens: map[string]pass{}, statuses: map[string][]status{}, settings: newSettings(),
 	}
 	out, err := exec.CommandContext(ctx, "git", "--exec-path").Output()

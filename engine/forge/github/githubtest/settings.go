@@ -129,7 +129,7 @@ func (s *Server) patchRepository(r *http.Request, by User) (int, any) {
 func (s *Server) getAccount(r *http.Request, _ User) (int, any) {
 	for _, u := range s.users {
 		if strconv.FormatInt(u.ID, 10) == r.PathValue("id") {
-			return 200, profileJSON(u, s.now)
+			return 200, profileJSON(u, s.begin)
 		}
 	}
 	return notFound()
