@@ -2,6 +2,7 @@ package github
 
 import (
 	"bytes"
+	"compress/flate"
 	"context"
 	"errors"
 	"fmt"
@@ -165,7 +166,7 @@ type kept struct {
 	etag   string
 	status int
 	header http.Header
-	body   []byte
+	body   []byte // packed
 }
 
 // RoundTrip implements http.RoundTripper.
@@ -185,7 +186,7 @@ func (c *conditional) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	if resp.StatusCode == http.StatusNotModified && known != nil {
 		_ = resp.Body.Close()
-		return known.response(req, resp.Header), nil
+		return known.response(req, resp.Header)
 	}
 	etag := resp.Header.Get("Etag")
 	if resp.StatusCode != http.StatusOK || etag == "" {
@@ -198,15 +199,36 @@ func (c *conditional) RoundTrip(req *http.Request) (*http.Response, error) {
 	if len(body) > maxBody {
 		return nil, fmt.Errorf("read response: more than %d bytes: %w", maxBody, forge.ErrIncomplete)
 	}
-	now := &kept{etag, resp.StatusCode, resp.Header.Clone(), body}
+	small, err := pack(body)
+	if err != nil {
+		return nil, fmt.Errorf("keep response: %w", err)
+	}
+	now := &kept{etag, resp.StatusCode, resp.Header.Clone(), small}
 	c.mu.Lock()
 	c.put(key, now)
 	c.mu.Unlock()
-	return now.response(req, resp.Header), nil
+	return now.response(req, resp.Header)
+}
+
+// pack makes a body small: the answers about thousands of pull requests are held,
+// and each of them tells of the whole repository.
+func pack(body []byte) ([]byte, error) {
+	var out bytes.Buffer
+	w, err := flate.NewWriter(&out, flate.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	_, err = w.Write(body)
+	err = errors.Join(err, w.Close())
+	return out.Bytes(), err
 }
 
 // response gives back what was kept, with the limits of the answer now.
-func (k *kept) response(req *http.Request, now http.Header) *http.Response {
+func (k *kept) response(req *http.Request, now http.Header) (*http.Response, error) {
+	body, err := io.ReadAll(flate.NewReader(bytes.NewReader(k.body)))
+	if err != nil {
+		return nil, fmt.Errorf("read kept response: %w", err)
+	}
 	header := k.header.Clone()
 	for _, name := range []string{"Date", "X-Ratelimit-Limit", "X-Ratelimit-Remaining", "X-Ratelimit-Reset"} {
 		if v := now.Get(name); v != "" {
@@ -215,8 +237,8 @@ func (k *kept) response(req *http.Request, now http.Header) *http.Response {
 	}
 	return &http.Response{
 		Status: http.StatusText(k.status), StatusCode: k.status, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: io.NopCloser(bytes.NewReader(k.body)), ContentLength: int64(len(k.body)), Request: req,
-	}
+		Header: header, Body: io.NopCloser(bytes.NewReader(body)), ContentLength: int64(len(body)), Request: req,
+	}, nil
 }
 
 // apiErr maps an error of the API to the sentinels of forge.
