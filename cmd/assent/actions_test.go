@@ -54,7 +54,7 @@ func (a *actionsRun) run(file, job string) (out string, ok bool) {
 		cmd.Dir = a.t.TempDir()
 		cmd.Env = []string{
 			"PATH=" + strings.TrimSpace(string(path)) + ":" + filepath.Join(a.temp, "tools") + ":" + os.Getenv("PATH"), "HOME=" + a.temp,
-			"GORACE=" + os.Getenv("GORACE"), "RUNNER_TEMP=" + a.temp, "GITHUB_PATH=" + added, "GITHUB_STEP_SUMMARY=" + filepath.Join(a.temp, "summary.md"), "GIT_CONFIG_NOSYSTEM=1",
+			"GORACE=" + os.Getenv("GORACE"), "RUNNER_TEMP=" + a.temp, "GITHUB_PATH=" + added, "GITHUB_STEP_SUMMARY=" + filepath.Join(a.temp, "summary.md"), "GITHUB_OUTPUT=" + filepath.Join(a.temp, "output"), "GIT_CONFIG_NOSYSTEM=1",
 		}
 		cmd.Env = append(cmd.Env, a.env...)
 		for _, env := range []map[string]string{w.Env, step.Env} {
@@ -93,7 +93,7 @@ func onActions(t *testing.T) (gov string, a *actionsRun) {
 	}
 	a = &actionsRun{t: t, temp: t.TempDir(), context: map[string]string{
 		"github.server_url": "file://" + root, "github.repository": "acme/access", "github.token": "ghs_runner",
-		"github.event.merge_group.base_sha": "",
+		"github.event.merge_group.base_sha": "", "vars.ASSENT_SARIF": "",
 	}}
 	// The binary of this test is the program too where it is called assent.
 	self, err := filepath.Abs(os.Args[0])
@@ -142,8 +142,68 @@ func TestActionsValidateAPullRequest(t *testing.T) {
 	if ok || !strings.HasPrefix(out, "Validate: ") || !strings.Contains(out, "::error file=products/note.yaml") {
 		t.Errorf("a product with mistakes: %v\n%s", ok, out)
 	}
+	if output, _ := os.ReadFile(filepath.Join(a.temp, "output")); len(output) > 0 {
+		t.Errorf("nobody asked for an upload: %s", output)
+	}
 	if summary, _ := os.ReadFile(filepath.Join(a.temp, "summary.md")); !strings.Contains(string(summary), "products/note.yaml") {
 		t.Errorf("the job summary says %q", summary)
+	}
+}
+
+// TestActionsUploadFindings: what the validating job found reaches code scanning by
+// a job that sees nothing else of the change.
+func TestActionsUploadFindings(t *testing.T) {
+	t.Parallel()
+	gov, a := onActions(t)
+	hub, err := githubtest.Start(judge.Context(t), t.TempDir(), time.Now(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(hub.Close)
+	hub.Add(githubtest.User{ID: 99, Login: "runner", Type: "User"}, "runner-token")
+	file := filepath.Join(gov, ".github/workflows/assent-validate.yml")
+	if err := os.WriteFile(filepath.Join(gov, "products/note.yaml"), []byte("kind: DataProduct\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	gitIn(t, gov, "add", "products/note.yaml")
+	gitIn(t, gov, "commit", "-qm", "a product")
+	head := gitIn(t, gov, "rev-parse", "HEAD")
+	gitIn(t, gov, "push", "-q", strings.Replace(hub.GitURL(), "://", "://x-access-token:runner-token@", 1), "HEAD:refs/heads/change")
+	a.context["github.sha"], a.context["vars.ASSENT_SARIF"] = head, "true"
+	if out, ok := a.run(file, "validate"); ok {
+		t.Fatalf("mistakes are well: %s", out)
+	}
+	output, err := os.ReadFile(filepath.Join(a.temp, "output"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	packed := strings.TrimPrefix(strings.TrimSpace(string(output)), "sarif=")
+	a.context["github.api_url"], a.context["github.token"] = strings.TrimSuffix(hub.URL, "/"), "runner-token"
+	a.context["github.ref"] = "refs/pull/1/merge"
+	for _, c := range []struct {
+		name, sarif, ref string
+		on               bool
+		want             string
+		scans            int
+	}{
+		{"not switched on", packed, "refs/pull/1/merge", false, "::notice::code scanning takes nothing here (403)", 0},
+		{"no findings", "", "refs/pull/1/merge", true, "::notice::nothing to upload", 0},
+		{"something else in the place of findings", packed + `","x":"`, "refs/pull/1/merge", true, "::notice::nothing to upload", 0},
+		{"a branch that is a word of JSON", packed, `refs/heads/a","x":"`, true, "::notice::nothing to upload", 0},
+		{"switched on", packed, "refs/pull/1/merge", true, "Upload: ", 1},
+	} {
+		hub.Set(func(s *githubtest.Settings) { s.Scanning = c.on })
+		a.context["needs.validate.outputs.sarif"], a.context["github.ref"] = c.sarif, c.ref
+		if out, ok := a.run(file, "sarif"); !ok || !strings.Contains(out, c.want) || len(hub.Scans()) != c.scans {
+			t.Errorf("%s: %v, %d taken\n%s", c.name, ok, len(hub.Scans()), out)
+		}
+	}
+	if scans := hub.Scans(); len(scans) != 1 || scans[0].Commit != head || scans[0].Ref != "refs/pull/1/merge" || !strings.Contains(string(scans[0].SARIF), "products/note.yaml") {
+		t.Errorf("code scanning has %+v", scans)
+	}
+	a.context["github.token"] = "nobody"
+	if out, ok := a.run(file, "sarif"); ok || !strings.Contains(out, "::error::code scanning answers 401") {
+		t.Errorf("a refused upload is well: %s", out)
 	}
 }
 

@@ -59,10 +59,14 @@ type matrix struct {
 	secrets     []string          // at most
 	environment string            // where secrets are kept
 	checkout    bool              // may use actions of GitHub itself, by tag
+	writes      string            // a job that may more than the others, and reads nothing of the change
+	may         map[string]string // what that job may, and no other
 }
 
 var (
+	scans      = map[string]string{"security-events": "write"}
 	validates  = matrix{permissions: map[string]string{"contents": "read"}}
+	uploads    = matrix{writes: "sarif", may: scans}
 	determines = matrix{
 		permissions: map[string]string{"contents": "read"}, environment: "assent-determine",
 		secrets: []string{"ASSENT_GITHUB_KEY", "ASSENT_DETERMINING_KEY"},
@@ -77,6 +81,7 @@ var (
 )
 
 func (m matrix) on(triggers ...string) matrix { m.triggers = triggers; return m }
+func (m matrix) withUpload() matrix           { m.writes, m.may = "sarif", scans; return m }
 func (m matrix) withActions() matrix          { m.checkout = true; return m }
 
 // ownBranch are the events that take a workflow from main whatever a pull
@@ -90,7 +95,8 @@ var (
 	github     = regexp.MustCompile(`^actions/(checkout|setup-go)@v\d+$`)
 	headOfPR   = regexp.MustCompile(`pull_request\.head|head_ref|head\.sha|workflow_run\.head`)
 	// What workflows hand to steps, by env: none of it is text that somebody wrote.
-	harmless = regexp.MustCompile(`^(github\.(server_url|repository|token|sha|ref|event_name)|inputs\.(version|sum)|vars\.\w+|secrets\.\w+|` +
+	harmless = regexp.MustCompile(`^(github\.(server_url|api_url|repository|token|sha|ref|event_name)|inputs\.(version|sum|sarif)|vars\.\w+|secrets\.\w+|` +
+		`(steps|needs|jobs)\.validate\.outputs\.sarif|` +
 		`github\.event\.merge_group\.base_sha|github\.event\.pull_request\.base\.sha \|\| github\.event\.merge_group\.base_sha)$`)
 )
 
@@ -105,7 +111,7 @@ func breaches(raw []byte, m matrix) []string {
 	if w.Permissions == nil && w.On != nil {
 		b.add("states no permissions, and has those that the repository gives")
 	}
-	b.permissions("the workflow", w.Permissions)
+	b.permissions("the workflow", w.Permissions, m.permissions)
 	if len(w.Jobs) == 0 && len(w.Runs.Steps) == 0 {
 		b.add("has no jobs")
 	}
@@ -151,9 +157,9 @@ func (b *book) triggers(on map[string]any) {
 	}
 }
 
-func (b *book) permissions(where string, p permissions) {
+func (b *book) permissions(where string, p permissions, most map[string]string) {
 	for what, level := range p {
-		allowed := b.m.permissions[what]
+		allowed := most[what]
 		if level != "none" && level != allowed && (level != "read" || allowed != "write") {
 			b.add("%s has the permission %s: %s", where, what, level)
 		}
@@ -161,7 +167,12 @@ func (b *book) permissions(where string, p permissions) {
 }
 
 func (b *book) job(name string, j job) {
-	b.permissions("job "+name, j.Permissions)
+	if most := b.m.permissions; name == b.m.writes {
+		b.permissions("job "+name, j.Permissions, b.m.may)
+		b.apart(name, j)
+	} else {
+		b.permissions("job "+name, j.Permissions, most)
+	}
 	if j.Environment != b.m.environment {
 		b.add("job %s is in the environment %q, not %q", name, j.Environment, b.m.environment)
 	}
@@ -180,6 +191,16 @@ func (b *book) job(name string, j job) {
 	b.env("job "+name, j.Env, false)
 	for _, s := range j.Steps {
 		b.step("job "+name, s)
+	}
+}
+
+// apart: what may write has nothing of the change on its machine, and no program
+// but those of the runner.
+func (b *book) apart(name string, j job) {
+	for _, s := range j.Steps {
+		if strings.Contains(s.Run, "git ") || strings.Contains(s.Run, "go install") || s.Uses != "" {
+			b.add("job %s may write, and reads the change", name)
+		}
 	}
 }
 

@@ -16,11 +16,12 @@ import (
 func rows() map[string]matrix {
 	return map[string]matrix{
 		"shipped validate.yml":        validates.on("workflow_call"),
+		"shipped sarif.yml":           uploads.on("workflow_call"),
 		"shipped determine.yml":       determines.on("workflow_call"),
 		"shipped reconcile.yml":       reconciles.on("workflow_call"),
 		"shipped intake.yml":          takesIn.on("workflow_call"),
 		"shipped action.yml":          {},
-		"github assent-validate.yml":  validates.on("pull_request", "merge_group"),
+		"github assent-validate.yml":  validates.on("pull_request", "merge_group").withUpload(),
 		"github assent-review.yml":    matrix{}.on("pull_request_review"),
 		"github assent-determine.yml": determines.on("workflow_run", "issue_comment", "push", "schedule"),
 		"github assent-intake.yml":    takesIn.on("issues", "schedule"),
@@ -107,6 +108,10 @@ func TestMatrixRefusesBadWorkflows(t *testing.T) {
 		{"the author as the issue says", intake, "APP_KEY: ${{", "WHO: ${{ github.event.issue.user.login }}\n          APP_KEY: ${{", "others may have written"},
 		{"intake on pull requests", intake, "  issues:\n", "  pull_request:\n", "takes the workflow from the pull request"},
 		{"two intakes at a time", intake, "cancel-in-progress: false", "cancel-in-progress: true", "twice at a time"},
+		{"the job that reads may upload", val, "      contents: read\n", "      contents: read\n      security-events: write\n", "job validate has the permission security-events: write"},
+		{"the job that uploads may push", val, "      security-events: write\n", "      security-events: write\n      contents: write\n", "job sarif has the permission contents: write"},
+		{"the job that uploads reads the change", val, "      - name: Upload\n        env:\n", "      - name: Upload\n        uses: actions/checkout@" + strings.Repeat("a", 40) + "\n        env:\n", "may write, and reads the change"},
+		{"a pull request's title uploaded", val, "SARIF: ${{ needs.validate.outputs.sarif }}", "SARIF: ${{ github.event.pull_request.title }}", "others may have written"},
 		{"the waker may something", review, "    permissions: {}\n", "    permissions:\n      statuses: write\n", "statuses: write"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -137,6 +142,9 @@ func TestShippedAndScaffoldedJobsAreTheSame(t *testing.T) {
 		return w.Jobs[job].Steps
 	}
 	install := steps("shipped action.yml", "")[0].Run
+	if ours, theirs := steps("shipped sarif.yml", "sarif"), steps("github assent-validate.yml", "sarif"); len(ours) != 1 || len(theirs) != 1 || ours[0].Run != theirs[0].Run {
+		t.Errorf("sarif: the steps differ:\n%+v\n%+v", ours, theirs)
+	}
 	for _, job := range []string{"validate", "determine", "reconcile", "intake"} {
 		ours, theirs := steps("shipped "+job+".yml", job), steps("github assent-"+job+".yml", job)
 		a, _ := yaml.Marshal(ours)

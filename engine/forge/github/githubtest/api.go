@@ -38,7 +38,7 @@ func (s *Server) handler(git http.Handler, wrap func(http.Handler) http.Handler)
 	} {
 		api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 	}
-	for _, more := range []map[string]func(r *http.Request, by User) (int, any){s.settingsRoutes(repo), s.issueRoutes(repo), s.checkRoutes(repo), s.hookRoutes(repo), s.socialRoutes(repo)} {
+	for _, more := range []map[string]func(r *http.Request, by User) (int, any){s.settingsRoutes(repo), s.issueRoutes(repo), s.checkRoutes(repo), s.hookRoutes(repo), s.socialRoutes(repo), s.scanRoutes(repo)} {
 		for pattern, h := range more {
 			api.HandleFunc(pattern, func(w http.ResponseWriter, r *http.Request) { s.serve(w, r, h) })
 		}

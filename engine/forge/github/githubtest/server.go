@@ -61,6 +61,7 @@ type Server struct {
 	hook     *sender   // of webhooks; nil where nobody takes them
 	reach    [2]string // a name of the world, and where it answers
 	settings Settings
+	scans    []Scan
 	clock    func() time.Time // see Live
 	wait     func(time.Duration)
 	labels   []label

@@ -25,6 +25,7 @@ type Settings struct {
 	Deliveries   map[int64][]object // by webhook
 	Owners       []object           // mistakes in CODEOWNERS
 	Roles        map[string]string  // login → pull, push, admin; others have no access
+	Scanning     bool               // code scanning is switched on
 	Scopes       *string            // X-OAuth-Scopes of every token; nil for fine-grained ones
 }
 
