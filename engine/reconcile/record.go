@@ -241,7 +241,7 @@ func (r *Reconciler) observations(ctx context.Context, rd *round) ([]ledger.Draf
 // lasts reports whether a change did not come about, or not in full, for a reason
 // that only people can remove.
 func lasts(o platform.Outcome) bool {
-	reasons := []platform.Code{platform.NoAccount, platform.NoObject, platform.NoColumn, platform.NotOurs, platform.NoRight, platform.Unsupported}
+	reasons := []platform.Code{platform.NoAccount, platform.NoObject, platform.NoColumn, platform.NotOurs, platform.NoRight, platform.Unsupported, platform.Ambiguous, platform.BadName}
 	return (o.Status == platform.Failed || o.Status == platform.Pending) && slices.Contains(reasons, o.Code)
 }
 
