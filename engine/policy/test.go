@@ -16,6 +16,10 @@ import (
 	"github.com/open-policy-agent/opa/v1/topdown"
 )
 
+// testDeadline bounds one test, which may make several decisions, each of them
+// traced for the coverage, on a machine that is busy with other checks.
+const testDeadline = 10 * deadline
+
 // TestResult is the result of one rule whose name starts with test_. Error is
 // set where it could not be evaluated.
 type TestResult struct {
@@ -103,7 +107,7 @@ func TestAndPlay(ctx context.Context, builtin, custom map[string]string, play fu
 
 func run(ctx context.Context, compiler *ast.Compiler, modules map[string]*ast.Module, how func(*tester.Runner)) ([]*tester.Result, error) {
 	runner := tester.NewRunner().SetCompiler(compiler).SetModules(modules).SetDefaultRegoVersion(ast.RegoV1).
-		SetStore(inmem.New()).RaiseBuiltinErrors(true).SetTimeout(deadline).AddCustomBuiltins(forTests())
+		SetStore(inmem.New()).RaiseBuiltinErrors(true).SetTimeout(testDeadline).AddCustomBuiltins(forTests())
 	how(runner)
 	results, err := runner.RunTests(ctx, nil)
 	if err != nil {
