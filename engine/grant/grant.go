@@ -34,6 +34,9 @@ const DefaultProfile = "default"
 
 // Compare orders role keys.
 func (k RoleKey) Compare(o RoleKey) int {
+	if k == o {
+		return 0 // as of most neighbours in a list of grants
+	}
 	return cmp.Or(
 		cmp.Compare(k.Connection, o.Connection),
 		cmp.Compare(k.Scope.Kind, o.Scope.Kind), cmp.Compare(k.Scope.Name, o.Scope.Name),

@@ -78,16 +78,19 @@ func Compute(desired Desired, observed []Observed, limits Limits) (Plan, []*Limi
 		p.Changes = append(p.Changes, changes...)
 	}
 	slices.Sort(p.Unknown)
-	slices.SortStableFunc(p.Changes, compareChanges)
-	slices.SortStableFunc(p.Untouched, compareChanges)
+	for _, list := range [][]Change{p.Changes, p.Untouched} {
+		if !slices.IsSortedFunc(list, compareChanges) { // of one platform they are
+			slices.SortStableFunc(list, compareChanges)
+		}
+	}
 	return p, held
 }
 
 var actionOrder = []Action{Revoke, Retire, Provision, Extend, Allow}
 
 func compareChanges(a, b Change) int {
-	if c := slices.Index(actionOrder, a.Action) - slices.Index(actionOrder, b.Action); c != 0 {
-		return c
+	if a.Action != b.Action {
+		return slices.Index(actionOrder, a.Action) - slices.Index(actionOrder, b.Action)
 	}
 	if c := a.RoleKey().Compare(b.RoleKey()); c != 0 {
 		return c
@@ -103,10 +106,10 @@ func (c Change) principal() string {
 }
 
 func dueExpiries(desired Desired, o Observed) []Change {
-	wanted, _ := grantsOf(desired.State, o.Connection)
+	wanted := grantsOf(desired.State, o.Connection)
 	var out []Change
 	for _, g := range o.State.Grants {
-		if _, ok := wanted[g.Key()]; !ok && lossReason(desired, g) == ReasonExpired {
+		if _, ok := slices.BinarySearchFunc(wanted, &g, comparePointed); !ok && lossReason(desired, g) == ReasonExpired {
 			out = append(out, Change{Action: Revoke, Reason: ReasonExpired, Grant: &g, PriorGrant: &g})
 		}
 	}
@@ -114,25 +117,27 @@ func dueExpiries(desired Desired, o Observed) []Change {
 }
 
 func diff(desired Desired, o Observed) []Change {
-	// In the order of the states, which is about that of the changes: many
-	// thousands need little sorting then.
-	wanted, wantedKeys := grantsOf(desired.State, o.Connection)
-	had, hadKeys := grantsOf(o.State, o.Connection)
+	// In order, which is about that of the changes: many thousands need little
+	// sorting then.
+	wanted := grantsOf(desired.State, o.Connection)
+	both := pairGrants(grantsOf(o.State, o.Connection), wanted)
 	wantedRoles, hadRoles := rolesOf(desired.State, o.Connection), rolesOf(o.State, o.Connection)
 	var places map[place]grant.Grant
-	var out []Change
-	for _, key := range hadKeys {
-		if _, ok := wanted[key]; !ok {
-			g := had[key]
-			reason := lossReason(desired, g)
-			if places == nil {
-				places = placesOf(wanted)
-			}
-			if to, ok := places[placeOf(g)]; ok && reason == ReasonWithdrawn && !losesObject(hadRoles[g.RoleKey], wantedRoles[to.RoleKey]) {
+	out := make([]Change, 0, len(both))
+	for _, p := range both {
+		if p.will != nil {
+			continue
+		}
+		reason := lossReason(desired, *p.was)
+		if places == nil {
+			places = placesOf(wanted)
+		}
+		if len(places) > 0 && reason == ReasonWithdrawn {
+			if to, ok := places[placeOf(*p.was)]; ok && !losesObject(hadRoles[p.was.RoleKey], wantedRoles[to.RoleKey]) {
 				reason = ReasonMoved
 			}
-			out = append(out, Change{Action: Revoke, Reason: reason, Grant: &g, PriorGrant: &g})
 		}
+		out = append(out, Change{Action: Revoke, Reason: reason, Grant: p.was, PriorGrant: p.was})
 	}
 	for key, r := range hadRoles {
 		if _, ok := wantedRoles[key]; !ok {
@@ -153,19 +158,15 @@ func diff(desired Desired, o Observed) []Change {
 		}
 		out = append(out, c)
 	}
-	for _, key := range wantedKeys {
-		want := wanted[key]
-		prior, ok := had[key]
-		if ok && prior.NotAfter.Equal(want.NotAfter) && slices.Equal(prior.Requests, want.Requests) {
+	for _, p := range both {
+		if p.will == nil || p.was != nil && p.was.NotAfter.Equal(p.will.NotAfter) && slices.Equal(p.was.Requests, p.will.Requests) {
 			continue
 		}
-		g := want // copied for the change alone
-		c := Change{Action: Allow, Reason: ReasonApproved, Grant: &g}
+		c := Change{Action: Allow, Reason: ReasonApproved, Grant: p.will}
 		switch {
-		case ok:
-			before := prior
-			c.Action, c.PriorGrant = Extend, &before
-		case desired.Applied[key]:
+		case p.was != nil:
+			c.Action, c.PriorGrant = Extend, p.was
+		case len(desired.Applied) > 0 && desired.Applied[p.will.Key()]:
 			c.Reason = ReasonDrift
 		}
 		out = append(out, c)
@@ -185,12 +186,13 @@ type place struct {
 
 func placeOf(g grant.Grant) place { return place{g.Scope, g.Access, g.Principal} }
 
-// placesOf are the grants of one connection by their places.
-func placesOf(grants map[grant.Key]grant.Grant) map[place]grant.Grant {
-	out := make(map[place]grant.Grant, len(grants))
-	for _, g := range grants {
-		if other, ok := out[placeOf(g)]; !ok || g.Compare(other) < 0 {
-			out[placeOf(g)] = g
+// placesOf are the wanted grants of one connection by their places; of several,
+// the first.
+func placesOf(wanted []*grant.Grant) map[place]grant.Grant {
+	out := make(map[place]grant.Grant, len(wanted))
+	for _, g := range wanted {
+		if _, ok := out[placeOf(*g)]; !ok {
+			out[placeOf(*g)] = *g
 		}
 	}
 	return out
@@ -209,22 +211,6 @@ func lossReason(desired Desired, g grant.Grant) Reason {
 		}
 	}
 	return ReasonExpired
-}
-
-// grantsOf are the grants of one connection, and their keys in order.
-func grantsOf(s grant.State, connection resource.Name) (map[grant.Key]grant.Grant, []grant.Key) {
-	out, order := make(map[grant.Key]grant.Grant, len(s.Grants)), make([]grant.Key, 0, len(s.Grants))
-	for _, g := range s.Grants {
-		if g.Connection != connection {
-			continue
-		}
-		key := g.Key()
-		if _, twice := out[key]; !twice {
-			order = append(order, key)
-		}
-		out[key] = g
-	}
-	return out, order
 }
 
 func rolesOf(s grant.State, connection resource.Name) map[grant.RoleKey]grant.Role {
@@ -256,14 +242,11 @@ func sameColumn(a, b grant.Column) bool {
 // of what is taken away alone, so that an approval meanwhile leaves it as it is.
 func limit(changes []Change, o Observed, left map[grant.Account]bool, limits Limits) ([]Change, *LimitError) {
 	live := len(o.State.Grants)
-	members := map[grant.RoleKey]int{}
-	for _, g := range o.State.Grants {
-		members[g.RoleKey]++
-	}
+	members := membersOf(o.State.Grants)
 	lost := 0
 	gone := map[string]bool{}
 	for _, c := range changes {
-		if c.Action == Revoke && left[grant.Account{Connection: o.Connection, Principal: c.Grant.Principal}] {
+		if c.Action == Revoke && len(left) > 0 && left[grant.Account{Connection: o.Connection, Principal: c.Grant.Principal}] {
 			if gone[c.Grant.Principal] {
 				continue
 			}

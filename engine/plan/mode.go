@@ -29,7 +29,7 @@ func heed(desired Desired, o Observed, changes []Change) (made, left []Change) {
 	if desired.Mode == nil {
 		return changes, nil
 	}
-	wanted, _ := grantsOf(desired.State, o.Connection)
+	wanted := grantsOf(desired.State, o.Connection)
 	h := heeder{
 		desired: desired, modes: map[grant.RoleKey]resource.Mode{}, places: placesOf(wanted),
 		stays: map[grant.RoleKey]bool{}, shut: map[grant.RoleKey]bool{},

@@ -59,8 +59,8 @@ func (p *Postgres) Apply(ctx context.Context, batch platform.Batch) ([]platform.
 	defer p.mu.Unlock()
 	r := &run{
 		p: p, batch: batch, want: wantedBy(batch.Changes),
-		seen: make([]*work, len(batch.Changes)), touched: map[memberKey]bool{}, shut: map[string]*fault{}, had: map[string][]relName{},
-		changed: map[relName]bool{},
+		seen: make([]*work, len(batch.Changes)), touched: make(map[memberKey]bool, len(batch.Changes)), shut: map[string]*fault{}, had: map[string][]relName{},
+		changed: map[relName]bool{}, out: make([]platform.Outcome, 0, len(batch.Changes)),
 	}
 	for _, c := range batch.Changes {
 		r.out = append(r.out, platform.Outcome{

@@ -61,9 +61,10 @@ func (b *builder) row(into *rows, key, text string) {
 	b.steps = append(b.steps, step{into: into, key: key, text: text})
 }
 
-// cells adds a row to a statement that takes many as arrays.
-func (b *builder) cells(into *rows, key string, cells ...string) {
-	b.steps = append(b.steps, step{into: into, key: key, cells: cells})
+// cells adds a row to a statement that takes many as arrays: a role and an
+// account, which a statement holds each once, and further elements.
+func (b *builder) cells(into *rows, role, account string, more ...string) {
+	b.steps = append(b.steps, step{into: into, role: role, key: account, cells: more})
 }
 
 // cut ends what belongs together: the next statement may come in another

@@ -69,7 +69,12 @@ type marking struct {
 
 func readMark(comment string) (m marking, ok bool) {
 	text, ok := strings.CutPrefix(comment, markPrefix)
-	return m, ok && json.Unmarshal([]byte(text), &m) == nil && m.Key != grant.RoleKey{}
+	if !ok {
+		return marking{}, false // most roles are people
+	}
+	var read marking
+	ok = json.Unmarshal([]byte(text), &read) == nil && read.Key != grant.RoleKey{}
+	return read, ok
 }
 
 // roleName is what the role of a key is called here. Roles belong to the

@@ -22,7 +22,7 @@ func (b *builder) allow(key grant.RoleKey, grants []grant.Grant) (map[int]*fault
 		return nil, faultf(platform.NoObject, "role %s does not exist yet: provision it first", name)
 	}
 	faults := map[int]*fault{}
-	var join []string
+	join := make([]string, 0, len(grants))
 	for i, g := range grants {
 		if f := b.s.account(g.Principal); f != nil {
 			faults[i] = f
@@ -118,7 +118,7 @@ func (b *builder) memberRow(name string, g grant.Grant) {
 	if ok {
 		into = memberRows
 	}
-	b.cells(into, name+"\x00"+g.Principal, element(name), element(g.Principal), instant(g.NotAfter), b.requestsOf(g))
+	b.cells(into, name, g.Principal, instant(g.NotAfter), b.requestsOf(g))
 }
 
 // requestsOf are the requests of a grant as an element of an array. It remembers
@@ -227,10 +227,10 @@ func (b *builder) ending(name string, accounts, gone []string) {
 			if !ok {
 				into = endingStrangers
 			}
-			b.cells(into, name+"\x00"+a, element(name), element(a))
+			b.cells(into, name, a)
 			b.s.book.setMember(k, bookMember{ending: true})
 		case ok && !have.ending:
-			b.cells(strangerRows, name+"\x00"+a, element(name), element(a))
+			b.cells(strangerRows, name, a)
 			b.s.book.dropMember(k)
 		}
 	}
@@ -256,7 +256,7 @@ func (s *snapshot) endSessions(accounts []string) platform.Statement {
 // transaction after that which took the access away.
 func (b *builder) settled(name string, accounts []string) {
 	for _, a := range accounts {
-		b.cells(settledRows, name+"\x00"+a, element(name), element(a))
+		b.cells(settledRows, name, a)
 		b.s.book.dropMember(memberKey{name, a})
 		b.noTimer(memberKey{name, a})
 	}

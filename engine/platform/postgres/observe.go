@@ -57,7 +57,7 @@ func (s *snapshot) state() platform.State {
 // requests come from the books; a stranger has neither.
 func (s *snapshot) seenGrants(key grant.RoleKey) []grant.Grant {
 	name := s.roleName(key)
-	var out []grant.Grant
+	out := make([]grant.Grant, 0, len(s.roles[name].members))
 	last := ""
 	for _, m := range s.roles[name].members {
 		if m.account == s.engine || m.account == last {

@@ -145,15 +145,21 @@ func (s *snapshot) readRoles(ctx context.Context, tx pgx.Tx, w *wanted) error {
 	).Scan(&oids, &names, &comments, &attributes)
 	s.roles = make(map[string]*role, len(oids))
 	all := make([]role, len(oids))
+	alike := map[int16][]string{} // thousands of people have the same attributes
 	for i := range all {
 		r := &all[i]
 		*r = role{oid: oids[i], name: names[i], comment: comments[i], predefined: oids[i] < firstOID && oids[i] != bootstrapOID}
 		r.inherits, r.super = attributes[i]&2 != 0, attributes[i]&64 != 0
-		for bit, off := range roleAttributes {
-			if attributes[i]&(1<<bit) != 0 {
-				r.altered = append(r.altered, off)
+		altered, known := alike[attributes[i]]
+		if !known {
+			for bit, off := range roleAttributes {
+				if attributes[i]&(1<<bit) != 0 {
+					altered = append(altered, off)
+				}
 			}
+			alike[attributes[i]] = altered
 		}
+		r.altered = slices.Clip(altered)
 		s.roles[r.name] = r
 	}
 	if err != nil || s.book == nil {

@@ -63,7 +63,7 @@ func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 	if s.version >= 160000 {
 		options, group = "m.inherit_option, m.set_option", "1, 2, 3, 4, 5"
 	}
-	names, ours := map[uint32]string{}, s.bookOIDs()
+	names, ours := make(map[uint32]string, len(s.roles)), s.bookOIDs()
 	for name, r := range s.roles {
 		now := cmp.Or(r.nowCalled, name)
 		names[r.oid] = now
@@ -84,7 +84,7 @@ func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 		WHERE m.roleid = ANY ($1::oid[]) OR m.member = ANY ($1::oid[]) GROUP BY `+group, []any{ours},
 		[]any{&p.of, &p.m.grantorID, &p.m.admin, &p.m.inherit, &p.m.set, &p.accounts}, func() error {
 			for _, oid := range append(p.accounts, p.of) {
-				if _, ok := names[oid]; !ok {
+				if names[oid] == "" {
 					unknown[oid] = true
 				}
 			}
@@ -105,7 +105,10 @@ func (s *snapshot) readMembers(ctx context.Context, tx pgx.Tx, _ *wanted) error 
 	for _, r := range s.roles {
 		slices.Sort(r.joined)
 		slices.SortFunc(r.members, func(x, y membership) int {
-			return cmp.Or(strings.Compare(x.account, y.account), cmp.Compare(x.grantorID, y.grantorID))
+			if c := strings.Compare(x.account, y.account); c != 0 {
+				return c
+			}
+			return cmp.Compare(x.grantorID, y.grantorID)
 		})
 	}
 	return nil

@@ -16,9 +16,10 @@ type step struct {
 	text string
 	own  bool // see platform.Statement
 	into *rows
-	// cells are the row instead of text, where into has types: see element.
+	// cells are the row instead of text, where into has types, less the role and
+	// the account that it begins with: see element.
 	cells []string
-	key   string // of the row: a statement holds each once
+	key   string // of the row, with role: a statement holds each once
 	// verb is set for a privilege on an object.
 	verb verb
 	what privilege
@@ -151,10 +152,11 @@ func (m *merger) plainly(s platform.Statement, weight int) {
 }
 
 type rowPool struct {
-	keys  map[string]bool
+	keys  map[memberKey]bool
 	text  []string
 	cells [][]string // by column
 	bytes int
+	role  [2]string // the last one, and as an element
 }
 
 // values are the rows as they stand in the statement.
@@ -172,14 +174,15 @@ func (p *rowPool) values(types []string) string {
 func (m *merger) addRow(s step) {
 	p := m.rows[s.into]
 	if p == nil {
-		p = &rowPool{keys: map[string]bool{}}
+		p = &rowPool{keys: map[memberKey]bool{}}
 		m.rows[s.into] = p
 		m.order = append(m.order, s.into)
 	}
-	if p.keys[s.key] || len(p.keys) == maxRows || p.bytes > maxBytes {
+	key := memberKey{s.role, s.key}
+	if len(p.keys) == maxRows || p.bytes > maxBytes || p.keys[key] {
 		m.emit(s.into, p)
 	}
-	p.keys[s.key] = true
+	p.keys[key] = true
 	p.bytes += len(s.text)
 	if s.into.types == nil {
 		p.text = append(p.text, s.text)
@@ -188,10 +191,19 @@ func (m *merger) addRow(s step) {
 	if p.cells == nil {
 		p.cells = make([][]string, len(s.into.types))
 	}
-	for i, c := range s.cells {
-		p.cells[i] = append(p.cells[i], c)
-		p.bytes += len(c)
+	if p.role[0] != s.role || p.role[1] == "" {
+		p.role = [2]string{s.role, element(s.role)}
 	}
+	p.cell(0, p.role[1])
+	p.cell(1, element(s.key))
+	for i, c := range s.cells {
+		p.cell(i+2, c)
+	}
+}
+
+func (p *rowPool) cell(column int, text string) {
+	p.cells[column] = append(p.cells[column], text)
+	p.bytes += len(text)
 }
 
 func (m *merger) emit(into *rows, p *rowPool) {
@@ -201,7 +213,7 @@ func (m *merger) emit(into *rows, p *rowPool) {
 	} else {
 		m.plainly(s, len(p.keys))
 	}
-	*p = rowPool{keys: map[string]bool{}}
+	*p = rowPool{keys: map[memberKey]bool{}}
 }
 
 func (m *merger) flush() {

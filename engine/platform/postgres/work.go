@@ -64,6 +64,9 @@ func units(changes []plan.Change) []unit {
 		return 0
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
+		if x, y := &changes[a], &changes[b]; len(m.into) == 0 && x.Action == y.Action {
+			return 0
+		}
 		return cmp.Or(last(a)-last(b), rank(changes[a])-rank(changes[b]))
 	})
 	var out []unit
@@ -154,7 +157,14 @@ func (w work) statements(s *snapshot, endSessions bool) []platform.Statement {
 // bad part the snapshot may hold what will not be done: read again.
 func (b *builder) build(u unit, changes []plan.Change) work {
 	b.take()
-	b.single, b.touched, b.lost = u.single, nil, nil
+	people := 0
+	if u.action != plan.Provision && u.action != plan.Retire {
+		for _, p := range u.parts {
+			people += len(p.at)
+		}
+	}
+	b.steps = make([]step, 0, people+1)
+	b.single, b.touched, b.lost = u.single, make(map[memberKey]bool, people), nil
 	w := work{
 		can: map[int]grant.Role{}, faults: map[int]*fault{}, changed: map[grant.RoleKey]bool{}, bad: map[int]error{},
 	}
@@ -214,7 +224,7 @@ func (b *builder) buildPart(action plan.Action, p part, changes []plan.Change, w
 
 // accountsOf are the accounts of a part, in order and each once.
 func accountsOf(p part, changes []plan.Change) []string {
-	var out []string
+	out := make([]string, 0, len(p.at))
 	for _, i := range p.at {
 		out = append(out, changes[i].Grant.Principal)
 	}
