@@ -120,7 +120,7 @@ func sourcesOf(set *resource.Set, connection resource.Name, changes []plan.Chang
 	}
 	for d := range resource.Of[*resource.DataSource](set) {
 		if d.Spec.Connection == connection && wanted[strings.Join(d.Spec.Path, "\x00")] {
-			out = append(out, platform.Source{Path: d.Spec.Path, Kind: string(d.Spec.Kind), Columns: d.Spec.Columns})
+			out = append(out, platform.Source{Path: d.Spec.Path, Kind: d.Spec.Kind, Columns: d.Spec.Columns})
 		}
 	}
 	return out, tables

@@ -106,7 +106,7 @@ func (b *builder) owners() error {
 			b.s.logins[a] = &login{account: a}
 		}
 	}
-	b.give("let hash masks use the salt", viewsOwner, relName{bookDatabase, "salt"}, just("SELECT", nil))
+	b.give("let hash masks use the salt", viewsOwner, relName{bookDatabase, "salt"}, reading(nil))
 	if !b.s.wide[fuseOwner][bookDatabase]["EVENT"] {
 		b.keep("let the events that end grants run", "GRANT EVENT ON "+pattern(bookDatabase)+".* TO "+fuseOwner.quoted())
 		b.s.wide[fuseOwner] = map[string]map[string]bool{bookDatabase: {"EVENT": true}}

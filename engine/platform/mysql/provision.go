@@ -217,7 +217,7 @@ func wantedOf(r grant.Role) map[relName]*held {
 	out := map[relName]*held{}
 	for _, o := range r.Objects {
 		if o.Masked() {
-			out[relName{r.SchemaName(), viewName(o.Path)}] = just("SELECT", nil)
+			out[relName{r.SchemaName(), viewName(o.Path)}] = reading(nil)
 			continue
 		}
 		h := newHeld()

@@ -134,10 +134,10 @@ func newHeld() *held {
 	return &held{table: map[string]bool{}, columns: map[string]map[string]bool{}}
 }
 
-// just is one privilege, on the whole relation where there are no columns.
-func just(priv string, columns []string) *held {
+// reading is SELECT, on the whole relation where there are no columns.
+func reading(columns []string) *held {
 	h := newHeld()
-	h.add(priv, columns)
+	h.add("SELECT", columns)
 	return h
 }
 

@@ -111,7 +111,7 @@ func (b *builder) view(role, home string, o grant.Object) error {
 	if err != nil {
 		return faultf(platform.Unsupported, "%s: %v", dotted(o.Path), err)
 	}
-	b.give("the view shows or masks these columns", viewsOwner, base.relName, just("SELECT", reads(o)))
+	b.give("the view shows or masks these columns", viewsOwner, base.relName, reading(reads(o)))
 	have := b.s.rels[at]
 	if have == nil || !b.s.intact(have, role, digest(text)) {
 		b.checkPatterns(o)
@@ -123,7 +123,7 @@ func (b *builder) view(role, home string, o grant.Object) error {
 		b.s.rels[at] = &relation{relName: at, kind: "VIEW", definer: viewsOwner.String(), def: "planned"}
 		b.s.book.views[at] = bookView{role: role, text: digest(text), def: "planned"}
 	}
-	b.give("open the masked view", b.s.role(role), at, just("SELECT", nil))
+	b.give("open the masked view", b.s.role(role), at, reading(nil))
 	return nil
 }
 
@@ -180,7 +180,7 @@ func (b *builder) dropHome(home, role string) {
 // ownerRest takes from the owner of the views the columns that no view reads
 // any more, this role being as given.
 func (b *builder) ownerRest(can grant.Role) {
-	need := map[relName]*held{{bookDatabase, "salt"}: just("SELECT", nil)}
+	need := map[relName]*held{{bookDatabase, "salt"}: reading(nil)}
 	count := func(r grant.Role) {
 		for _, o := range r.Objects {
 			if o.Masked() {

@@ -19,19 +19,18 @@ func (f *fixture) masksOfAll(product string) *grant.Role {
 	f.t.Helper()
 	mustExec(f.t, f.owner, `CREATE TABLE shop.wide (id int PRIMARY KEY, gone int, code varchar(20), flag bool, price numeric(10,2), born date,
 		seen timestamptz(3), at timestamp, iban text, mail text, name char(12), note text)`)
-	mask := func(column string, m resource.Mask) grant.Column { return hiddenAs(column, m) }
 	return f.role(product, f.object("wide",
 		seen("id"),
-		mask("gone", resource.Mask{Type: resource.MaskNull}),
-		mask("code", resource.Mask{Type: resource.MaskConstant, Value: "x'y"}),
-		mask("flag", resource.Mask{Type: resource.MaskConstant, Value: "true"}),
-		mask("price", resource.Mask{Type: resource.MaskRound, Digits: -1}),
-		mask("born", resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitYear}),
-		mask("seen", resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitHour}),
-		mask("at", resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitMonth}),
-		mask("iban", resource.Mask{Type: resource.MaskHash}),
-		mask("mail", resource.Mask{Type: resource.MaskRegex, Pattern: "[^@]+@", Replacement: "…@"}),
-		mask("name", resource.Mask{Type: resource.MaskPartial, KeepFirst: 1, KeepLast: 1}),
+		hiddenAs("gone", resource.Mask{Type: resource.MaskNull}),
+		hiddenAs("code", resource.Mask{Type: resource.MaskConstant, Value: "x'y"}),
+		hiddenAs("flag", resource.Mask{Type: resource.MaskConstant, Value: "true"}),
+		hiddenAs("price", resource.Mask{Type: resource.MaskRound, Digits: -1}),
+		hiddenAs("born", resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitYear}),
+		hiddenAs("seen", resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitHour}),
+		hiddenAs("at", resource.Mask{Type: resource.MaskTruncate, Unit: resource.UnitMonth}),
+		hiddenAs("iban", resource.Mask{Type: resource.MaskHash}),
+		hiddenAs("mail", resource.Mask{Type: resource.MaskRegex, Pattern: "[^@]+@", Replacement: "…@"}),
+		hiddenAs("name", resource.Mask{Type: resource.MaskPartial, KeepFirst: 1, KeepLast: 1}),
 		seen("note"),
 	))
 }
