@@ -13,7 +13,7 @@ import (
 
 const (
 	lockKey   = 0x617373656e74 // "assent"
-	lockWait  = 10 * time.Second
+	lockWait  = 30 * time.Second
 	lockEvery = 100 * time.Millisecond
 	maxTries  = 6
 	maxClash  = 12 // tries where somebody else was faster, which takes no time to find out
