@@ -50,9 +50,7 @@ func (s *serving) prepareDetermining(ctx context.Context, at string) error {
 	half := &determining{serving: s, w: w, d: d, at: at, rules: &ruleWatch{w: w}}
 	half.sweeper = &edge.Sweeper{
 		List: half.list, Look: half.queue, Interval: s.o.sweep, Full: s.o.full, Now: time.Now, Logger: s.log, OnSweep: half.swept,
-	}
-	if _, limits := d.Forge.(*github.GitHub); limits {
-		half.sweeper.Room = func(waiting int) int { return s.budget.room(time.Now(), waiting) }
+		Room: func(waiting int) int { return s.budget.room(time.Now(), waiting) },
 	}
 	if err := s.openQueue(ctx, edge.QueueConfig{At: at, Determine: half.look, RetryAt: forge.RetryAt, Timeout: lookTime}); err != nil {
 		return err

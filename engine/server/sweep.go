@@ -62,7 +62,7 @@ type Sweeper struct {
 	known map[string]*lookedAt
 	rules string
 	whole time.Time // when the last sweep of all was
-	turns time.Time // when turns were taken last
+	short time.Time // when there was not room for all turns, the last time
 }
 
 // Sweep is what one sweep found.
@@ -220,9 +220,10 @@ func (s *Sweeper) take(turns []Open, now time.Time) (took []Open, later int) {
 	})
 	room := len(turns)
 	if s.Room != nil && room > 0 {
-		if room = 0; s.turns.IsZero() || !now.Before(s.turns.Add(s.Interval)) {
-			room = min(s.Room(len(turns)), len(turns))
-			s.turns = now
+		if !s.short.IsZero() && now.Before(s.short.Add(s.Interval)) {
+			room = 0
+		} else if room = min(s.Room(room), room); room < len(turns) {
+			s.short = now
 		}
 	}
 	for _, o := range turns[:room] {
