@@ -64,6 +64,21 @@ func (d Draft) Principals() []string {
 	return out
 }
 
+// NotWorded names what of a change has no statement in a draft: the objects of its
+// role for which lack gives a reason, or, of a grant, the account, for why.
+func NotWorded(c plan.Change, why string, lack func(grant.Object) string) []Statement {
+	if c.Role == nil {
+		return []Statement{Remark(c.Grant.Principal+" is not let in: "+why, why)}
+	}
+	var out []Statement
+	for _, o := range c.Role.Objects {
+		if why := lack(o); why != "" {
+			out = append(out, Remark(strings.Join(o.Path, ".")+" has no statement here, or not for all columns: "+why, why))
+		}
+	}
+	return out
+}
+
 // Remark is a line of a draft or a preview that is no statement.
 func Remark(text, why string) Statement {
 	return Statement{Text: remarkPrefix + oneLine.Replace(text), Why: why}

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/assent-dev/assent/engine/grant"
 	"github.com/assent-dev/assent/engine/plan"
 	"github.com/assent-dev/assent/engine/platform"
 )
@@ -102,19 +103,14 @@ func remarks(d platform.Draft) []platform.Statement {
 	return out
 }
 
-// notWorded names what of a change has no statement here: the objects of a role,
-// each with its reason, or the change itself.
+// notWorded names what of a change has no statement here.
 func (s *snapshot) notWorded(c plan.Change, lack *fault) []platform.Statement {
-	if c.Role == nil {
-		return []platform.Statement{platform.Remark(c.Grant.Principal+" is not let in: "+lack.detail, lack.detail)}
-	}
-	var out []platform.Statement
-	for _, o := range c.Role.Objects {
+	return platform.NotWorded(c, lack.detail, func(o grant.Object) string {
 		if _, f := s.serveObject(c.RoleKey(), o); f != nil {
-			out = append(out, platform.Remark(dotted(o.Path)+" has no statement here, or not for all columns: "+f.detail, f.detail))
+			return f.detail
 		}
-	}
-	return out
+		return ""
+	})
 }
 
 // declaredColumn is a column of the type that a file says: of one that masks know,
