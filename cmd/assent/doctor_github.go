@@ -120,18 +120,13 @@ func (w *workspace) expected(ctx context.Context) (github.Expected, error) {
 	}
 	asked := codeownersFor(w.snapshot.Set, w.now())
 	want.Automatic = asked.automatic
-	governors := map[resource.Name]bool{}
-	for _, n := range asked.holders(resource.PermissionGovernance) {
-		governors[n] = true
-	}
+	governors := asked.holders(resource.PermissionGovernance)
 	for u := range resource.Of[*resource.User](w.snapshot.Set) {
 		if gh := u.Spec.Forge.GitHub; gh != nil && gh.ID > 0 {
 			want.People = append(want.People, github.Person{
 				Name: string(u.Ref().Name), ID: gh.ID, Login: gh.Login, Decides: asked.people[u.Ref().Name],
+				Governs: slices.Contains(governors, u.Ref().Name),
 			})
-			if governors[u.Ref().Name] {
-				want.Governors++
-			}
 		}
 	}
 	for _, e := range w.snapshot.Files {

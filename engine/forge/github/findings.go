@@ -34,6 +34,7 @@ type Person struct {
 	ID      int64
 	Login   string // as the directory has it
 	Decides bool   // about something
+	Governs bool   // holds GOVERNANCE, and can act
 }
 
 // Expected is what the settings are held against.
@@ -44,7 +45,6 @@ type Expected struct {
 	Method      Method
 	Engine      int64 // the account that assent.yaml names; zero where it names none
 	People      []Person
-	Governors   int // how many people of the directory hold GOVERNANCE and can act here
 	// Workflows are those on the base branch, by the name of their file, and
 	// Owners whether there is a CODEOWNERS.
 	Workflows map[string]Workflow

@@ -177,7 +177,13 @@ func (f *findings) governors() {
 		"governors", Warning, "enough people hold GOVERNANCE for every change", "", "nobody agrees to their own change, and what everything rests on needs two others",
 		"add permissions: [GOVERNANCE] to somebody else in directory/users/",
 	}
-	switch n := f.e.Governors; {
+	n := 0
+	for _, p := range f.e.People {
+		if p.Governs {
+			n++
+		}
+	}
+	switch {
 	case n < 2:
 		t.ill = fmt.Sprintf("%s GOVERNANCE: no change that they make can be agreed to", holders(n))
 	case n == 2:

@@ -41,10 +41,10 @@ func newSetUp(t *testing.T) *setUp {
 	u := &setUp{hub: hub, viewer: "gia"}
 	u.want = github.Expected{
 		Owner: githubtest.Owner, Name: githubtest.Repository, Branch: "main", Ledger: "assent/ledger", Method: github.MergeCommit,
-		Engine: theAppsAccount, Owners: true, Governors: 3,
+		Engine: theAppsAccount, Owners: true,
 		People: []github.Person{
-			{Name: "governor", ID: 101, Login: "gia", Decides: true}, {Name: "steward", ID: 102, Login: "kim", Decides: true},
-			{Name: "ana", ID: 103, Login: "ana"},
+			{Name: "governor", ID: 101, Login: "gia", Decides: true, Governs: true}, {Name: "steward", ID: 102, Login: "kim", Decides: true, Governs: true},
+			{Name: "ana", ID: 103, Login: "ana", Governs: true},
 		},
 		Workflows: map[string]github.Workflow{
 			"assent-validate.yml":  {Events: []string{"pull_request", "merge_group"}},
@@ -265,8 +265,8 @@ func faults() []struct {
 		{"no CODEOWNERS", func(u *setUp) { u.want.Owners = false }, "codeowners", github.Warning, "there is no CODEOWNERS"},
 		{"an account that is gone", func(u *setUp) { u.want.People = append(u.want.People, github.Person{Name: "bo", ID: 555}) }, "account-gone", github.Warning, "bo, 555, is gone"},
 		{"an account of another name", func(u *setUp) { u.want.People[2].Login = "anna" }, "account-renamed", github.Warning, "called ana now, not anna"},
-		{"a sole governor", func(u *setUp) { u.want.Governors = 1 }, "governors", github.Warning, "one person holds GOVERNANCE"},
-		{"two governors", func(u *setUp) { u.want.Governors = 2 }, "governors", github.Note, "assent.yaml or policies/"},
+		{"a sole governor", func(u *setUp) { u.want.People[1].Governs, u.want.People[2].Governs = false, false }, "governors", github.Warning, "one person holds GOVERNANCE"},
+		{"two governors", func(u *setUp) { u.want.People[2].Governs = false }, "governors", github.Note, "assent.yaml or policies/"},
 		{"somebody without access", settings(func(s *githubtest.Settings) { delete(s.Roles, "ana") }), "no-access", github.Warning, "ana cannot see"},
 		{"a steward without access", settings(func(s *githubtest.Settings) { delete(s.Roles, "kim") }), "steward-no-access", github.Warning, "steward decides about something"},
 		{"an engine without a name", func(u *setUp) { u.want.Engine = 0 }, "engine-unnamed", github.Warning, "does not name"},
